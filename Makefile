@@ -1,0 +1,64 @@
+# Every target sets up what it needs: Python 3.11+ with venv and pip is enough.
+
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types contracts self verify bench lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/dev.stamp ## Install letgo and all that its checks need into .venv
+
+demo: .venv/base.stamp ## Check the leaky bookshop and write the HTML audit of it
+	@$(BIN)/letgo check examples/leaky || test $$? -eq 1
+	@$(BIN)/letgo audit examples/leaky --output-format html --output-file letgo-audit.html
+	@echo "The audit is a page to look at: file://$(CURDIR)/letgo-audit.html"
+
+test: .venv/dev.stamp ## Run the tests
+	@$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp ## Check style and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/dev.stamp ## Check types
+	@$(BIN)/mypy
+
+contracts: .venv/dev.stamp ## Check that imports run downwards only
+	@$(BIN)/lint-imports
+
+self: .venv/dev.stamp ## Let letgo check itself and the gateway
+	@$(BIN)/letgo check src gateway/src
+
+verify: lint types contracts self test ## Everything CI runs; the tests come last
+
+bench: .venv/dev.stamp ## Measure letgo beside other tools
+	@$(BIN)/python -m benchmarks
+
+lock: .venv/dev.stamp ## Pin the newest versions of all dependencies
+	$(LOCK) --upgrade --group build -o requirements/base.txt pyproject.toml
+	$(LOCK) --upgrade --group dev --extra runtime -c requirements/base.txt -o requirements/dev.txt pyproject.toml
+
+clean: ## Remove everything that was made here
+	rm -rf .venv .letgo_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -f letgo-audit.html bookshop.db
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "letgo needs Python 3.11 or newer; say which with: make PYTHON=/path/to/python" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+
+.venv/base.stamp: requirements/base.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/base.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev.stamp: .venv/base.stamp requirements/dev.txt gateway/pyproject.toml
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e gateway
+	@touch $@
