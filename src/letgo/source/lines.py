@@ -1,0 +1,21 @@
+"""The lines of a source file, as a person sees them."""
+
+import tokenize
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def lines_of(path: Path) -> tuple[str, ...]:
+    """The file's lines without their ends; none when it can't be read, so that a picture does without its code."""
+    try:
+        with tokenize.open(path) as file:
+            return tuple(file.read().split("\n"))
+    except (OSError, UnicodeError, SyntaxError, ValueError):
+        return ()
+
+
+def line_of(path: Path, line: int) -> str:
+    """Line number `line`, counted from 1, or an empty string when there is no such line."""
+    lines = lines_of(path)
+    return lines[line - 1] if 0 < line <= len(lines) else ""
