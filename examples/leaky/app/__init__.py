@@ -1,0 +1,1 @@
+"""The Leaky Bookshop: every way to hold a database transaction, one short handler each."""

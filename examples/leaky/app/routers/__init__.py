@@ -1,0 +1,1 @@
+"""One file a group of rules; `clean` has the same jobs done well."""
