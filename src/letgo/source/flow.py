@@ -14,7 +14,7 @@ Way: TypeAlias = Literal["normal", "error", "cancelled", "return", "break", "con
 """How control leaves a statement. `cancelled` is `asyncio.CancelledError` once it has passed an `except Exception`."""
 
 COPIED_DEPTH = 3
-"""`finally` blocks nested deeper in each other than this are not copied for each way, or graphs would grow exponentially."""
+"""Below this depth of `finally` inside `finally`, all ways share one copy: graphs would grow exponentially."""
 
 
 class Frame:

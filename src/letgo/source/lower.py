@@ -259,7 +259,10 @@ def _with(node: ast.With | ast.AsyncWith, scope: Scope) -> None:
         graph.within(frame.outer)
         frame.cleanup("normal")
         if swallows:
-            graph.join([graph.current, frame.ways["error"]])
+            after = graph.new()
+            graph.link(graph.current, after)
+            graph.link(frame.ways["error"], after)
+            graph.go_on_in(after)
 
 
 def _enter(item: ast.withitem, is_async: bool, scope: Scope) -> tuple[Frame, bool]:
