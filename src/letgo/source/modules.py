@@ -7,10 +7,11 @@ is taken.
 """
 
 import sys
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from letgo.source.codebase import CodeBase
-from letgo.source.program import Module
+from letgo.source.program import Import, Module
 
 Parts: TypeAlias = tuple[str, ...]
 """A file's place: all directories down to it, and its name without `.py` (none for `__init__.py`)."""
@@ -24,7 +25,8 @@ class ModuleIndex:
         self._place: dict[int, Parts] = {}
         self._packages: set[Parts] = set()
         self._found: dict[tuple[str, Parts], Module | None] = {}
-        self._imported_roots: frozenset[str] | None = None
+        self._members: dict[str, set[str]] | None = None
+        self._directories: set[Parts] = set()
         self._modules = codebase.modules
         for directory in (root, *root.parents):
             if not (directory / "__init__.py").is_file():
@@ -36,6 +38,7 @@ class ModuleIndex:
     def _add(self, module: Module, root: Parts) -> None:
         *directories, file = module.path.split("/")
         directory = (*root, *directories)
+        self._directories.add(directory)
         if file == "__init__.py":
             place = directory
             self._packages.add(place)
@@ -49,7 +52,7 @@ class ModuleIndex:
 
     def _directory(self, module: Module) -> Parts:
         place = self._place[id(module)]
-        return place if module.path.endswith("__init__.py") else place[:-1]
+        return place if _is_package(module) else place[:-1]
 
     def at(self, place: Parts) -> Module | None:
         return self._by_place.get(place)
@@ -62,7 +65,7 @@ class ModuleIndex:
         return (*directory[: len(directory) - level + 1], *(dotted.split(".") if dotted else ()))
 
     def submodule(self, package: Module, name: str) -> Module | None:
-        if not package.path.endswith("__init__.py"):
+        if not _is_package(package):
             return None
         return self._by_place.get((*self._place[id(package)], name))
 
@@ -87,30 +90,44 @@ class ModuleIndex:
     def _importable(self, module: Module, place: Parts, depth: int, importer: Parts) -> bool:
         """Whether Python, run for a file in the directory `importer`, can find the last `depth` parts of `place`."""
         start = place[:-depth]
-        is_file = not module.path.endswith("__init__.py")
-        if start not in self._packages and not (is_file and depth == 1):
+        is_lone_file = depth == 1 and not _is_package(module)
+        if start not in self._packages and not is_lone_file:
             return True
         # A lone file, or something inside a package, is found where the directory itself is run from. That is not so
         # where the directory is known as a package, or where the file wraps the library it is named after.
         if importer and start != importer[: len(start)]:
             return False
-        if is_file and depth == 1 and place[-1] in _imported(module):
+        if is_lone_file and any(entry.module.partition(".")[0] == place[-1] for entry in _absolute(module)):
             return False
-        package = start
-        while package in self._packages and package[:-1] in self._packages:
-            package = package[:-1]
-        return not package or (package[-1] not in self._roots() and start[-1] not in self._roots())
+        while start:
+            if self._is_imported(start):
+                return False
+            start = start[:-1] if start[:-1] in self._packages else ()
+        return True
 
-    def _roots(self) -> frozenset[str]:
-        """The first parts of all absolute imports in the code base."""
-        if self._imported_roots is None:
-            self._imported_roots = frozenset().union(*map(_imported, self._modules))
-        return self._imported_roots
+    def _is_imported(self, directory: Parts) -> bool:
+        """Whether something in `directory` is imported by the directory's own name anywhere in the code base."""
+        if self._members is None:
+            self._members = {}
+            for module in self._modules:
+                for entry in _absolute(module):
+                    top, _, rest = entry.module.partition(".")
+                    member = rest.partition(".")[0] or (entry.symbol if self._is_package_name(top) else None)
+                    if member:
+                        self._members.setdefault(top, set()).add(member)
+        inside = ((*directory, member) for member in self._members.get(directory[-1], ()))
+        return any(place in self._by_place or place in self._directories for place in inside)
+
+    def _is_package_name(self, name: str) -> bool:
+        return any(_is_package(module) for _, module in self._by_last.get(name, ()))
 
 
-def _imported(module: Module) -> set[str]:
-    """The first parts of the module's absolute imports."""
-    return {entry.module.partition(".")[0] for entry in module.body.imports if not entry.level}
+def _is_package(module: Module) -> bool:
+    return module.path.endswith("__init__.py")
+
+
+def _absolute(module: Module) -> Iterator[Import]:
+    return (entry for entry in module.body.imports if not entry.level)
 
 
 def _shared(one: Parts, other: Parts) -> int:

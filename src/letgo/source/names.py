@@ -260,17 +260,23 @@ class Names:
         table = self._assignments.get(id(module))
         if table is None:
             collected: dict[str, list[Assign]] = {}
-            for step in _assigned(module.body):
-                assert isinstance(step.target, Name)
-                collected.setdefault(step.target.id, []).append(step)
+            for target, step in _assigned(module.body):
+                collected.setdefault(target, []).append(step)
             for function in _functions_within(module.body):
                 if function.globals:
-                    for step in _assigned(function):
-                        assert isinstance(step.target, Name)
-                        if step.target.id in function.globals:
-                            collected.setdefault(step.target.id, []).append(step)
+                    for target, step in _assigned(function):
+                        if target in function.globals and not self._is_nonlocal(module, function, target):
+                            collected.setdefault(target, []).append(step)
             table = self._assignments[id(module)] = {key: tuple(steps) for key, steps in collected.items()}
         return table.get(name, ())
+
+    def _is_nonlocal(self, module: Module, function: Function, name: str) -> bool:
+        around = self.enclosing(module, function)
+        while around is not None and around is not module.body:
+            if name in around.names:
+                return True
+            around = self.enclosing(module, around)
+        return False
 
     def resolve(self, module: Module, expr: Expr, function: Function | None = None) -> Symbol | None:
         """What a dotted name stands for, seen from the top of `module` or from inside `function` of it.
@@ -288,8 +294,9 @@ class Names:
     def _local(self, module: Module, name: str, function: Function) -> Symbol | None:
         scope: Function | None = function
         while scope is not None and scope is not module.body:
-            if name in scope.globals:
-                break
+            if name in scope.globals:  # or declared nonlocal
+                scope = self.enclosing(module, scope)
+                continue
             for nested in reversed(scope.functions):
                 if nested.name == name:
                     return self.function_symbol(module, nested)
@@ -446,25 +453,28 @@ def _is_setter(function: Function) -> bool:
     return any(isinstance(expr, Attr) and expr.name in ("setter", "deleter") for expr in function.decorators)
 
 
-def _assigned(function: Function) -> Iterator[Assign]:
-    """The assignments to plain names in a body, unpacked."""
+def _assigned(function: Function) -> Iterator[tuple[str, Assign]]:
+    """The assignments to plain names in a body, unpacked: `a, b = 1, 2` and `a = b = 1` are two each."""
+    made: dict[str, Expr] = {}
     for block in function.blocks:
         for step in block.steps:
-            if isinstance(step, Assign):
-                yield from _unpacked(step)
+            match step:
+                case Assign(target=Name(id=name), value=Name(id=value)) if value in made:
+                    yield name, step._replace(value=made[value])
+                case Assign(target=Name(id=name)):
+                    if name.startswith(".") and step.value is not None:
+                        made[name] = step.value
+                    yield name, step
+                case Assign(target=Sequence(items=targets), value=value) if value is not None:
+                    yield from _unpacked(step, targets, value)
 
 
-def _unpacked(step: Assign) -> Iterator[Assign]:
-    match step.target:
-        case Name():
-            yield step
-        case Sequence(items=targets) if step.value is not None:
-            for position, target in enumerate(targets):
-                if isinstance(target, Name):
-                    whole = step.value
-                    paired = isinstance(whole, Sequence) and len(whole.items) == len(targets)
-                    value = whole.items[position] if isinstance(whole, Sequence) and paired else None
-                    yield step._replace(target=target, value=value or Item(whole, Const(position), step.line))
+def _unpacked(step: Assign, targets: tuple[Expr, ...], whole: Expr) -> Iterator[tuple[str, Assign]]:
+    parts = whole.items if isinstance(whole, Sequence) and len(whole.items) == len(targets) else None
+    for position, target in enumerate(targets):
+        if isinstance(target, Name):
+            value = parts[position] if parts else Item(whole, Const(position), step.line)
+            yield target.id, Assign(target, value, None, step.line)
 
 
 def _functions_within(function: Function) -> Iterator[Function]:
