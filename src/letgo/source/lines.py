@@ -1,17 +1,17 @@
 """The lines of a source file, as a person sees them."""
 
-import tokenize
 from functools import cache
 from pathlib import Path
+
+from letgo.source.text import NotText, decode
 
 
 @cache
 def lines_of(path: Path) -> tuple[str, ...]:
     """The file's lines without their ends; none when it can't be read, so that a picture does without its code."""
     try:
-        with tokenize.open(path) as file:
-            return tuple(file.read().split("\n"))
-    except (OSError, UnicodeError, SyntaxError, ValueError):
+        return tuple(decode(path.read_bytes()).split("\n"))
+    except (OSError, NotText):
         return ()
 
 
