@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from app.database import Db, SessionLocal, get_db
 from app.models import Book, Order, Visit
@@ -38,8 +38,8 @@ async def titles() -> list[str]:
 @router.get("/books/{book_id}")
 async def visit(book_id: int, db: Db) -> dict[str, str]:
     book = db.get_one(Book, book_id)
-    with SessionLocal() as log:  # expect: LG504 nested session
-        log.add(Visit(path=f"/books/{book_id}"))
+    with SessionLocal() as log:
+        log.execute(insert(Visit).values(path=f"/books/{book_id}"))  # expect: LG504 nested session
         log.commit()
     db.commit()
     return {"title": book.title}
