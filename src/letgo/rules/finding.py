@@ -1,0 +1,99 @@
+"""From facts to findings: what all rules have in common."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from letgo.holds import Confidence, Finding, Hold, Misuse, MisuseKind, Site, Wait
+from letgo.lifetime.facts import Facts
+from letgo.rules.roots import root_of_hold, root_of_misuse
+from letgo.rules.rule import Rule
+from letgo.rules.trace import steps_of_hold, steps_of_misuse
+from letgo.rules.words import outermost
+
+
+def of_waits(
+    rule: Rule,
+    holds: Iterable[Hold],
+    wanted: Callable[[Hold, Wait], bool],
+    message: Callable[[Hold, Wait], str],
+    advice: Callable[[Hold, Wait], str],
+) -> Iterator[Finding]:
+    """One finding for each hold with a wait that is `wanted`; `message` and `advice` speak of the first such wait.
+
+    Two holds that show on the same line of the same function, as after two branches that open, are one finding.
+    """
+    seen: set[Site] = set()
+    for hold in sorted(holds, key=lambda hold: not hold.certain):
+        waits = _distinct(hold, (wait for wait in hold.waits if wanted(hold, wait)))
+        if not waits:
+            continue
+        first = waits[0]
+        site = shown_at(hold, first)
+        if site not in seen:
+            seen.add(site)
+            yield Finding(
+                code=rule.code,
+                rule=rule.name,
+                message=message(hold, first) + _and_more(len(waits) - 1),
+                help=advice(hold, first),
+                site=site,
+                handler=hold.function,
+                confidence=Confidence.CERTAIN if hold.certain else Confidence.LIKELY,
+                rank=rule.rank,
+                trace=steps_of_hold(hold, waits),
+                root=root_of_hold(hold, first),
+            )
+
+
+def of_misuses(
+    rule: Rule,
+    misuses: Iterable[Misuse],
+    kind: MisuseKind,
+    message: Callable[[Misuse], str],
+    advice: Callable[[Misuse], str],
+) -> Iterator[Finding]:
+    """One finding for each misuse of `kind`."""
+    for misuse in misuses:
+        if misuse.kind is kind:
+            said = message(misuse)
+            yield Finding(
+                code=rule.code,
+                rule=rule.name,
+                message=said,
+                help=advice(misuse),
+                site=misuse.site,
+                handler=misuse.function,
+                confidence=Confidence.CERTAIN if misuse.certain else Confidence.LIKELY,
+                rank=rule.rank,
+                trace=steps_of_misuse(misuse, said),
+                root=root_of_misuse(misuse),
+            )
+
+
+def shown_at(hold: Hold, wait: Wait) -> Site:
+    """The line to look at: where the function that owns the session begins to wait."""
+    return outermost(hold.function, wait.site, wait.via)
+
+
+def told_otherwise(facts: Facts) -> Callable[[Hold], bool]:
+    """Whether a hold begins at a touch after commit or close: LG104 and LG401 tell that, and once is enough."""
+    again = {
+        (misuse.function, misuse.site.path, misuse.site.line)
+        for misuse in facts.misuses
+        if misuse.kind in (MisuseKind.REARMED, MisuseKind.REOPENED)
+    }
+
+    def told(hold: Hold) -> bool:
+        start = outermost(hold.function, hold.opened, hold.opened_via)
+        return any((hold.function, site.path, site.line) in again for site in (start, hold.opened))
+
+    return told
+
+
+def _distinct(hold: Hold, waits: Iterable[Wait]) -> tuple[Wait, ...]:
+    """The waits by the line they show on, without those that are the same thing on the same line."""
+    by_place = {(shown_at(hold, wait), wait.what): wait for wait in reversed(tuple(waits))}
+    return tuple(sorted(by_place.values(), key=lambda wait: (shown_at(hold, wait).line, wait.what)))
+
+
+def _and_more(others: int) -> str:
+    return f" (and {others} more)" if others else ""

@@ -1,0 +1,69 @@
+"""The steps that lead to a finding, in the order in which they happen."""
+
+from collections.abc import Iterator
+
+from letgo.holds import Event, Hold, Misuse, Site, Step, Wait, WaitKind
+from letgo.rules.words import comes_from, is_in, outermost
+
+SHOWN = 5
+"""The waits of one finding that its trace tells in full."""
+
+
+def steps_of_hold(hold: Hold, waits: tuple[Wait, ...]) -> tuple[Step, ...]:
+    """Where the session came from, where it opened, the first waits, where it let go."""
+    return tuple(_steps_of_hold(hold, waits))
+
+
+def _steps_of_hold(hold: Hold, waits: tuple[Wait, ...]) -> Iterator[Step]:
+    yield Step(Event.SOURCE, hold.session.site, comes_from(hold.session))
+    yield from _calls(hold.opened_via, hold.opened)
+    yield Step(Event.OPENED, hold.opened, "the transaction begins")
+    for wait in waits[:SHOWN]:
+        yield from _calls(wait.via, wait.site)
+        yield Step(Event.WAIT, wait.site, describe(wait))
+    last = waits[-1]
+    end = outermost(hold.function, last.site, last.via)
+    if len(waits) > SHOWN:
+        yield Step(Event.NOTE, end, f"and {len(waits) - SHOWN} more such waits")
+    if hold.released is None:
+        yield Step(Event.NEVER_RELEASED, end, "nothing on this path lets go")
+    elif is_in(hold.released, hold.function):
+        yield Step(Event.RELEASED, hold.released, "only here it lets go")
+    else:
+        yield Step(Event.RELEASED, hold.released, f"only `{hold.released.function}` lets go, afterwards")
+
+
+def steps_of_misuse(misuse: Misuse, shows: str) -> tuple[Step, ...]:
+    """Where the session came from, what led to the misuse, and the misuse, which `shows` puts in words."""
+    steps = misuse.trail
+    if not any(step.event is Event.SOURCE for step in steps):
+        steps = (Step(Event.SOURCE, misuse.session.site, comes_from(misuse.session)), *steps)
+    if not any(step.site == misuse.site for step in misuse.trail):
+        steps = (*steps, Step(Event.NOTE, misuse.site, shows))
+    return steps
+
+
+def _calls(via: tuple[Site, ...], target: Site) -> Iterator[Step]:
+    """A step for each call on the way down to `target`, naming the function that is called."""
+    for site, callee in zip(via, (*via[1:], target), strict=True):
+        text = f"calls `{callee.function}`" if callee.function != site.function else "calls"
+        yield Step(Event.CALL, site, text)
+
+
+def describe(wait: Wait) -> str:
+    """What happens at the wait, in words."""
+    match wait.kind:
+        case WaitKind.SERIALISE:
+            return "the return value is serialised"
+        case WaitKind.RENDER:
+            return f"`{wait.what}` renders"
+        case WaitKind.BRANCH:
+            return "returns"
+        case WaitKind.STREAM:
+            return f"streams: `{wait.what}`"
+        case WaitKind.EXTERNAL | WaitKind.SLEEP | WaitKind.PROCESS:
+            return f"waits for `{wait.what}`"
+        case WaitKind.COMPUTE:
+            return f"`{wait.what}` computes"
+        case WaitKind.TASK:
+            return f"task `{wait.what}` runs"

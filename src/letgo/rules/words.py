@@ -1,0 +1,81 @@
+"""The phrases that messages, helps and traces are put together from."""
+
+from letgo.holds import Hold, Misuse, Origin, Site, Source, Wait
+
+
+def place(site: Site) -> str:
+    """`load_user` (app/auth.py:17)."""
+    return f"`{site.function}` ({site.path}:{site.line})"
+
+
+def is_in(site: Site, function: Site) -> bool:
+    """Whether `site` lies in the body of `function` itself."""
+    return (site.path, site.function) == (function.path, function.function)
+
+
+def outermost(function: Site, site: Site, via: tuple[Site, ...]) -> Site:
+    """The line of `function` from which `site` is reached, or `site` when `function` does not lead there."""
+    return next((step for step in via if is_in(step, function)), site)
+
+
+def comes_from(source: Source) -> str:
+    """How the code came by the session: "session injected by `get_db`"."""
+    name = f"`{source.name}`"
+    match source.origin:
+        case Origin.DEPENDENCY:
+            return f"session injected by {name}"
+        case Origin.CONTEXT:
+            return f"session opened by the `with` block of {name}"
+        case Origin.FACTORY:
+            return f"session made by {name}"
+        case Origin.GENERATOR:
+            return f"session taken from the generator {name}"
+        case Origin.PARAMETER:
+            return f"session handed in as {name}"
+        case Origin.ATTRIBUTE:
+            return f"session kept in {name}"
+        case Origin.GLOBAL:
+            return f"session shared as {name}"
+
+
+def open_since(hold: Hold) -> str:
+    """How every message about a hold begins: "transaction open since line 41"."""
+    start = outermost(hold.function, hold.opened, hold.opened_via)
+    if start == hold.opened and is_in(start, hold.function):
+        return f"transaction open since line {start.line}"
+    if is_in(start, hold.function):
+        return f"transaction open since line {start.line} (in {place(hold.opened)})"
+    return f"transaction open since {place(hold.opened)}"
+
+
+def inside(hold: Hold, wait: Wait) -> str:
+    """Where a wait really happens, when the handler only leads to it: " (in `notify` (app/mail.py:12))"."""
+    return "" if is_in(wait.site, hold.function) else f" in {place(wait.site)}"
+
+
+def let_go_before(hold: Hold, moment: str) -> str:
+    """What to do, by where the session came from. `moment` completes "before ..."."""
+    name = f"`{hold.session.name}`"
+    if opened_by_another(hold):
+        return f"{place(hold.opened)} leaves its transaction open: commit or roll back there before it returns."
+    match hold.session.origin:
+        case Origin.DEPENDENCY:
+            return f"Commit or roll back before {moment}: {name} lets go too late."
+        case Origin.CONTEXT:
+            return f"End the `with` block of {name} before {moment}."
+        case Origin.FACTORY | Origin.GENERATOR:
+            return f"Commit and close the session of {name} before {moment}."
+        case Origin.PARAMETER:
+            return f"Commit {name} before {moment}, or return to the caller that owns it and do this after its commit."
+        case Origin.ATTRIBUTE | Origin.GLOBAL:
+            return f"Commit or close {name} before {moment}."
+
+
+def opened_by_another(hold: Hold) -> bool:
+    """Whether something that `hold.function` does not call began the transaction: a dependency of it."""
+    return not is_in(outermost(hold.function, hold.opened, hold.opened_via), hold.function)
+
+
+def quoted(misuse: Misuse, otherwise: str) -> str:
+    """What the misuse is about, as code, or `otherwise` when its detail is not known."""
+    return f"`{misuse.detail}`" if misuse.detail else otherwise
