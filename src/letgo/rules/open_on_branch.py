@@ -1,4 +1,4 @@
-"""A branch returns its response, a redirect or an error, with the transaction open.
+"""A branch returns a finished response, such as a redirect, with the transaction open.
 
 ## What it does
 Finds returns of a ready response (a redirect, a `JSONResponse`, a plain one) while a transaction is open. A handler

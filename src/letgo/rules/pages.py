@@ -37,9 +37,7 @@ Use instead:
 
 def index() -> str:
     """The list of all rules, and the module that the examples share."""
-    rows = "\n".join(
-        f"| [{rule.code}](rules/{rule.code}.md) | {rule.name} | {rule.summary} | {rule.default} |" for rule in RULES
-    )
+    rows = "\n".join(_row(rule) for rule in RULES)
     return f"""\
 # Rules
 
@@ -59,6 +57,10 @@ The example of every rule is a whole program, and they all import this one, `sho
 def documents() -> dict[str, str]:
     """The files of `docs/` that are made of the rules, by their path in it."""
     return {"rules.md": index(), **{f"rules/{rule.code}.md": page(rule) for rule in RULES}}
+
+
+def _row(rule: Rule) -> str:
+    return f"| [{rule.code}](rules/{rule.code}.md) | {rule.name} | {rule.summary} | {rule.default} |"
 
 
 def _shown(program: str) -> str:

@@ -52,6 +52,10 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+KNOWN: tuple[str, ...] = tuple(name for rule in RULES for name in (rule.code, rule.name))
+"""Every code and name, for settings and comments to be checked against."""
+
+
 def rule_called(name: str) -> Rule | None:
     """The rule with this code or name, in whatever case it is written."""
     wanted = name.lower()
