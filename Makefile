@@ -45,7 +45,7 @@ lock: .venv/dev.stamp ## Pin the newest versions of all dependencies
 
 clean: ## Remove everything that was made here
 	rm -rf .venv .letgo_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
-	rm -f letgo-audit.html bookshop.db
+	rm -f letgo-audit.html examples/leaky/bookshop.db
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
