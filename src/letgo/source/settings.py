@@ -88,11 +88,12 @@ def find_settings(paths: Sequence[Path], known_rules: Collection[str]) -> Settin
 
 def read_settings(path: Path, known_rules: Collection[str]) -> Settings:
     """The settings of one file, named by the user. Raises UserError, also when it has none."""
-    if not os.path.isfile(path):
-        raise UserError(f"{path}: there is no such file", "Check the path given to `--config`.")
-    source = _source(path.resolve())
+    source = _source(path.absolute())
     if source is None:
-        raise UserError(f"{path}: has no [tool.letgo] table", "Add one, or name another file.")
+        raise UserError(
+            f"{path}: there are no settings of letgo",
+            "Name a letgo.toml, or a pyproject.toml with a [tool.letgo] table.",
+        )
     return _settings(source, known_rules)
 
 
