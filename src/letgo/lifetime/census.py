@@ -6,60 +6,20 @@ analysis found, what each handler really does. docs/audit.md states the rules.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from letgo.holds import Hold, Site, WaitKind
-
-
-class Verdict(StrEnum):
-    """How a handler stands to the convention."""
-
-    MISSING_BOTH = "missing-both"
-    MISSING_CLOSE = "missing-close"
-    MISSING_COMMIT = "missing-commit"
-    CORRECT = "correct"
-    EXCEPTION = "exception"
-
-    @property
-    def is_missing(self) -> bool:
-        return self in (Verdict.MISSING_BOTH, Verdict.MISSING_CLOSE, Verdict.MISSING_COMMIT)
-
-
-class Category(StrEnum):
-    """The kinds of work a fix plan is made of, in the order of the letters."""
-
-    SERIALISE = "A"
-    RENDER = "B"
-    BRANCH = "C"
-    STREAM = "D"
-    EXTERNAL = "E"
-    UNUSED = "F"
-
-
-CATEGORY_OF_WAIT = {
-    WaitKind.SERIALISE: Category.SERIALISE,
-    WaitKind.RENDER: Category.RENDER,
-    WaitKind.BRANCH: Category.BRANCH,
-    WaitKind.STREAM: Category.STREAM,
-    WaitKind.TASK: Category.STREAM,
-    WaitKind.EXTERNAL: Category.EXTERNAL,
-    WaitKind.SLEEP: Category.EXTERNAL,
-    WaitKind.PROCESS: Category.EXTERNAL,
-    WaitKind.COMPUTE: Category.EXTERNAL,
-}
-
-GRAVEST_FIRST = (
-    Category.STREAM,
-    Category.EXTERNAL,
-    Category.RENDER,
-    Category.BRANCH,
-    Category.SERIALISE,
-    Category.UNUSED,
-)
-"""By how long such a wait can last: a stream as long as its reader likes, serialisation some milliseconds."""
+from letgo.lifetime.categories import CATEGORY_OF_WAIT, GRAVEST_FIRST, Category, categories_by_shape
+from letgo.lifetime.convention import Verdict, calls_of, is_used, judge
+from letgo.lifetime.dependencies import Dependency, dependencies_of
+from letgo.lifetime.endpoints import Endpoint
+from letgo.lifetime.sessiontypes import gives_session, is_session, is_session_type
+from letgo.source.names import FunctionSymbol, Names, Symbol
+from letgo.source.program import Attr, Call, Expr, Function, Module, Name, Param
+from letgo.source.walk import places
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +117,124 @@ def tally(handlers: Iterable[Handler]) -> Tally:
 def needs_work(handler: Handler) -> bool:
     """Whether a fix plan lists it: it misses a call, holds a transaction, or asks for a session it never uses."""
     return handler.verdict.is_missing or bool(handler.holds) or Category.UNUSED in handler.categories
+
+
+# --- taking it -------------------------------------------------------------------------------------------------------
+
+
+class Injected(NamedTuple):
+    """`function` of `module` asks for `dependency` in `param`."""
+
+    module: Module
+    function: Function
+    param: Param
+    dependency: Dependency
+
+
+def take_census(names: Names, endpoints: Iterable[Endpoint], holds: Iterable[Hold]) -> Census:
+    """Every handler of the code base with its verdict, and with those of `holds` that are its own."""
+    endpoints = tuple(endpoints)
+    injected = tuple(all_injected(names))
+    depended = functions_of(each.dependency.callable for each in injected)
+    depended |= functions_of(each.callable for endpoint in endpoints for each in endpoint.dependencies)
+    routed = functions_of(endpoint.function for endpoint in endpoints)
+    held: dict[Site, list[Hold]] = {}
+    for hold in holds:
+        held.setdefault(hold.function, []).append(hold)
+    handlers = []
+    for each in injected:
+        if is_session_injected(names, each):
+            site = Site(each.module.path, each.function.line, each.function.qualname)
+            is_dependency = id(each.function) in depended or id(each.function) not in routed
+            handlers.append(judged(each, site, is_dependency, tuple(held.get(site, ()))))
+    return Census(names.codebase.root, tuple(worst_of_each(handlers)))
+
+
+def all_injected(names: Names) -> Iterator[Injected]:
+    for place in places(names):
+        for param, dependency in dependencies_of(names, place.module, place.function, place.around):
+            yield Injected(place.module, place.function, param, dependency)
+
+
+def functions_of(symbols: Iterable[Symbol | None]) -> set[int]:
+    """The identities of the functions among `symbols`: a function can be long, and hashing it reads all of it."""
+    return {id(symbol.function) for symbol in symbols if isinstance(symbol, FunctionSymbol)}
+
+
+def is_session_injected(names: Names, injected: Injected) -> bool:
+    """By what the parameter is declared to be, or else by what the dependency gives."""
+    dependency = injected.dependency
+    if is_session_type(names, injected.module, injected.param.annotation):
+        return True
+    if dependency.callable is not None:
+        return gives_session(names, dependency.callable)
+    made = Call(dependency.expr, (), (), dependency.line)
+    return is_session(names, dependency.module, dependency.function or dependency.module.body, made)
+
+
+def judged(injected: Injected, site: Site, is_dependency: bool, holds: tuple[Hold, ...]) -> Handler:
+    function, name = injected.function, injected.param.name
+    used = is_used(function, name)
+    reason = exempt(name, used, is_dependency)
+    verdict = Verdict.EXCEPTION if reason else judge(function, name)
+    return Handler(
+        site=site,
+        end_line=function.end_line,
+        parameter=name,
+        dependency=written(injected.dependency.expr),
+        verdict=verdict,
+        reason=reason,
+        commits=calls_of(function, name, "commit"),
+        closes=calls_of(function, name, "close"),
+        categories=categorised(function, verdict, used, holds),
+        holds=holds,
+    )
+
+
+def exempt(parameter: str, used: bool, is_dependency: bool) -> str:
+    """Why nothing is asked of a function; empty when something is."""
+    if not used:
+        return "the session is never used"
+    if parameter.startswith("_"):
+        return "its name says that the session is not used"
+    return "it is a dependency itself" if is_dependency else ""
+
+
+def categorised(function: Function, verdict: Verdict, used: bool, holds: tuple[Hold, ...]) -> tuple[Category, ...]:
+    """By what the handler was seen to wait on, or else by what it returns."""
+    seen = {CATEGORY_OF_WAIT[wait.kind] for hold in holds for wait in hold.waits}
+    if not used:
+        seen.add(Category.UNUSED)
+    elif not seen and verdict.is_missing:
+        seen.update(categories_by_shape(function))
+    return tuple(category for category in GRAVEST_FIRST if category in seen)
+
+
+def written(expr: Expr) -> str:
+    """A callable as code names it: `get_db`, `sessions.read`, `Sessions(...)`."""
+    match expr:
+        case Name(id=name):
+            return name
+        case Attr(value=value, name=name):
+            return f"{written(value)}.{name}"
+        case Call(func=func):
+            return f"{written(func)}(...)"
+        case _:
+            return "an expression"
+
+
+SEVERITY = (
+    Verdict.MISSING_BOTH,
+    Verdict.MISSING_CLOSE,
+    Verdict.MISSING_COMMIT,
+    Verdict.CORRECT,
+    Verdict.EXCEPTION,
+)
+
+
+def worst_of_each(judgements: Iterable[Handler]) -> list[Handler]:
+    """One judgement a function, in the order of places: with two sessions injected, that of the worse treated."""
+    worst: dict[Site, Handler] = {}
+    for handler in sorted(judgements, key=lambda handler: SEVERITY.index(handler.verdict)):
+        worst.setdefault(handler.site, handler)
+    return sorted(worst.values(), key=lambda handler: (handler.site.path, handler.site.line))

@@ -1,14 +1,23 @@
-"""What a handler's own text says of the session it was given: is it used, committed, closed, and what becomes of it."""
+"""The convention: a handler commits and closes its session itself. What its own text says of that, paths aside."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 
-from letgo.lifetime.census import Category, Verdict
-from letgo.source.program import Attr, Call, Class, Function, Name, Return
+from letgo.source.program import Attr, Call, Class, Function, Name
 
-TEMPLATES = frozenset({"TemplateResponse"})
-STREAMS = frozenset({"StreamingResponse", "EventSourceResponse", "FileResponse"})
-REDIRECTS = frozenset({"RedirectResponse"})
-"""Response classes of Starlette, and of sse-starlette, by what is still to be done once the handler makes one."""
+
+class Verdict(StrEnum):
+    """How a handler stands to the convention."""
+
+    MISSING_BOTH = "missing-both"
+    MISSING_CLOSE = "missing-close"
+    MISSING_COMMIT = "missing-commit"
+    CORRECT = "correct"
+    EXCEPTION = "exception"
+
+    @property
+    def is_missing(self) -> bool:
+        return self in (Verdict.MISSING_BOTH, Verdict.MISSING_CLOSE, Verdict.MISSING_COMMIT)
 
 
 def judge(function: Function, parameter: str) -> Verdict:
@@ -39,28 +48,6 @@ def is_used(function: Function, parameter: str) -> bool:
     return any(isinstance(node, Name) and node.id == parameter for node in parts_seeing(function, parameter))
 
 
-def categories_by_shape(function: Function) -> tuple[Category, ...]:
-    """What a session that stays open would wait on, read from the responses the handler makes and its returns."""
-    calls = {callee(node) for node in parts(function) if isinstance(node, Call)}
-    returns = {step.line for block in function.blocks for step in block.steps if isinstance(step, Return)}
-    found = {
-        Category.RENDER: bool(calls & TEMPLATES),
-        Category.STREAM: bool(calls & STREAMS) or function.is_generator,
-        Category.BRANCH: bool(calls & REDIRECTS) or len(returns) > 1,
-    }
-    shaped = tuple(category for category, there in found.items() if there)
-    return shaped or (Category.SERIALISE,)
-
-
-def callee(call: Call) -> str:
-    """The last name of what is called."""
-    match call.func:
-        case Name(id=name) | Attr(name=name):
-            return name
-        case _:
-            return ""
-
-
 def parts(function: Function) -> Iterator[tuple[object, ...]]:
     """Every step and expression of a function's own body."""
     for block in function.blocks:
@@ -73,7 +60,7 @@ def parts_seeing(function: Function, variable: str) -> Iterator[tuple[object, ..
     yield from parts(function)
     for inner in inner_functions(function):
         yield from within((inner.params, inner.decorators))
-        if variable not in inner.names and all(param.name != variable for param in inner.params):
+        if variable not in inner.names:
             yield from parts_seeing(inner, variable)
 
 

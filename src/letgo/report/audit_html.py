@@ -6,7 +6,9 @@ from importlib.resources import files
 from typing import TypedDict
 
 from letgo.holds import WaitKind
-from letgo.lifetime.census import Category, Census, Verdict
+from letgo.lifetime.categories import Category
+from letgo.lifetime.census import Census
+from letgo.lifetime.convention import Verdict
 from letgo.report.audit_json import CensusDocument, census_document
 from letgo.report.audit_words import CATEGORY, CURE, VERDICT, WAIT
 from letgo.source.lines import line_of

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import TypedDict
 
 from letgo.holds import Hold, Step
-from letgo.lifetime.census import Census, Handler, Tally, Verdict, tally
+from letgo.lifetime.census import Census, Handler, Tally, tally
+from letgo.lifetime.convention import Verdict
 from letgo.rules.trace import steps_of_hold
 
 VERSION = 1

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from letgo.holds import Hold, Site
-from letgo.lifetime.census import Category, Census, Handler, Tally, Verdict, tally
+from letgo.lifetime.categories import Category
+from letgo.lifetime.census import Census, Handler, Tally, tally
+from letgo.lifetime.convention import Verdict
 from letgo.report.audit_text import hotspots
 from letgo.report.audit_words import CATEGORY, CURE, VERDICT, belief, shown_verdicts
 

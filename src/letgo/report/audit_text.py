@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from letgo.lifetime.census import Category, Census, Handler, Tally, Verdict, tally
+from letgo.lifetime.categories import Category
+from letgo.lifetime.census import Census, Handler, Tally, tally
+from letgo.lifetime.convention import Verdict
 from letgo.report.audit_words import CATEGORY, VERDICT, belief, shown_verdicts
 
 LISTED = 10

@@ -1,7 +1,9 @@
 """The words that every form of the audit uses."""
 
 from letgo.holds import WaitKind
-from letgo.lifetime.census import Category, Handler, Verdict
+from letgo.lifetime.categories import Category
+from letgo.lifetime.census import Handler
+from letgo.lifetime.convention import Verdict
 
 VERDICT = {
     Verdict.MISSING_BOTH: "Missing both",
