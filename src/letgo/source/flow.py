@@ -34,13 +34,14 @@ class Frame:
 class Graph:
     """Blocks under construction, as parallel lists; `current` is the block that `steps` belongs to."""
 
-    __slots__ = ("blocks", "current", "dead", "depth", "error", "errors", "frame", "steps", "successors")
+    __slots__ = ("blocks", "current", "dead", "depth", "error", "errors", "frame", "heads", "steps", "successors")
 
     def __init__(self) -> None:
         self.blocks: list[list[StepNode]] = [[], [], [], []]
         self.successors: list[list[int]] = [[], [], [], []]
         self.errors = [ERROR, ERROR, ERROR, ERROR]
         self.dead: set[int] = set()
+        self.heads: set[int] = set()
         self.depth = 0
         self.error = ERROR
         self.current = ENTRY
@@ -57,6 +58,14 @@ class Graph:
         self.errors.append(self.error)
         return len(self.blocks) - 1
 
+    def begin_loop(self) -> int:
+        """Go on in a block that can be come back to."""
+        head = self.new()
+        self.heads.add(head)
+        self.link(self.current, head)
+        self.go_on_in(head)
+        return head
+
     def link(self, start: int, end: int) -> None:
         self.successors[start].append(end)
 
@@ -72,15 +81,15 @@ class Graph:
 
     def join(self, exits: list[int]) -> None:
         """Go on where the blocks `exits` meet."""
-        alive = [block for block in exits if block not in self.dead]
-        if not alive:
+        if len(exits) > 1:
+            exits = [block for block in exits if block not in self.dead]
+        if not exits:
             self.stop()
-        elif len(alive) == 1:
-            self.go_on_in(alive[0])
-            self.expect(self.error)
+        elif len(exits) == 1:
+            self.go_on_in(exits[0])
         else:
             block = self.new()
-            for start in alive:
+            for start in exits:
                 self.successors[start].append(block)
             self.go_on_in(block)
 
@@ -145,51 +154,47 @@ class Graph:
     def finish(self) -> tuple[Block, ...]:
         """The graph: reachable blocks only, those after `CANCELLED` in reverse postorder."""
         goals = self._goals()
-        order = self._postorder(goals)
-        order.reverse()
-        numbers = {ENTRY: ENTRY, EXIT: EXIT, ERROR: ERROR, CANCELLED: CANCELLED}
+        order = self._reverse_postorder(goals)
+        places = [0] * len(goals)
+        for number, block in enumerate(order):
+            places[block] = number
+        numbers = [places[goal] for goal in goals]
+        blocks = []
         for block in order:
-            if block > CANCELLED:
-                numbers[block] = len(numbers)
-        return tuple([self._block(block, goals, numbers) for block in numbers])
-
-    def _block(self, block: int, goals: list[int], numbers: dict[int, int]) -> Block:
-        steps = self.blocks[block]
-        successors = tuple(dict.fromkeys([numbers[goals[end]] for end in self.successors[block]]))
-        return Block(tuple(steps), successors, numbers[goals[self.errors[block]]] if steps else ERROR)
+            ends = tuple([numbers[end] for end in self.successors[block]])
+            if len(ends) > 1:
+                ends = tuple(dict.fromkeys(ends))
+            steps = self.blocks[block]
+            blocks.append(Block(tuple(steps), ends, numbers[self.errors[block]] if steps else ERROR))
+        return tuple(blocks)
 
     def _goals(self) -> list[int]:
         """For each block, the first block on the way from it that does something or branches."""
-        goals = list(range(len(self.blocks)))
+        steps, successors = self.blocks, self.successors
+        goals = list(range(len(steps)))
         for block in range(CANCELLED + 1, len(goals)):
-            goal, seen = block, {block}
-            while goal > CANCELLED and not self.blocks[goal] and len(self.successors[goal]) == 1:
-                goal = self.successors[goal][0]
-                if goal in seen:
-                    break
-                seen.add(goal)
+            goal = block
+            while goal > CANCELLED and not steps[goal] and len(successors[goal]) == 1 and goal not in self.heads:
+                goal = successors[goal][0]
             goals[block] = goal
         return goals
 
-    def _postorder(self, goals: list[int]) -> list[int]:
+    def _reverse_postorder(self, goals: list[int]) -> list[int]:
+        """The fixed blocks, then the others that can be reached. In `path`, `~block` says that its ends are done."""
         order: list[int] = []
-        seen = {ENTRY}
-        path = [(ENTRY, iter(self._ends(ENTRY, goals)))]
+        seen = {EXIT, ERROR, CANCELLED}
+        path = [ENTRY]
         while path:
-            block, ends = path[-1]
-            for end in ends:
-                if end not in seen:
-                    seen.add(end)
-                    path.append((end, iter(self._ends(end, goals))))
-                    break
-            else:
-                order.append(block)
-                path.pop()
-        return order
-
-    def _ends(self, block: int, goals: list[int]) -> list[int]:
-        ends = [goals[end] for end in self.successors[block]]
-        if self.blocks[block]:
-            ends.append(goals[self.errors[block]])
-        ends.reverse()
-        return ends
+            block = path.pop()
+            if block < 0:
+                order.append(~block)
+                continue
+            block = goals[block]
+            if block not in seen:
+                seen.add(block)
+                path.append(~block)
+                if self.blocks[block]:
+                    path.append(self.errors[block])
+                path += self.successors[block]
+        order.pop()
+        return [ENTRY, EXIT, ERROR, CANCELLED, *reversed(order)]

@@ -73,9 +73,7 @@ def _if(node: ast.If, scope: Scope) -> None:
 
 def _while(node: ast.While, scope: Scope) -> None:
     graph = scope.graph
-    head, after = graph.new(), graph.new()
-    graph.link(graph.current, head)
-    graph.go_on_in(head)
+    head, after = graph.begin_loop(), graph.new()
     when_true, when_false = branch(node.test, scope)
     graph.join(when_true)
     _loop(node.body, head, after, scope)
@@ -89,9 +87,7 @@ def _for(node: ast.For | ast.AsyncFor, scope: Scope) -> None:
     graph = scope.graph
     iterable = scope.make_name("iter")
     graph.steps.append(Assign(iterable, lower_expression(node.iter, scope), None, node.iter.lineno))
-    head, after = graph.new(), graph.new()
-    graph.link(graph.current, head)
-    graph.go_on_in(head)
+    head, after = graph.begin_loop(), graph.new()
     target = lower_target(node.target, scope)
     graph.steps.append(Next(target, iterable, type(node) is ast.AsyncFor, node.lineno))
     body, ended = graph.new(), graph.new()
