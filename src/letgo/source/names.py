@@ -260,11 +260,11 @@ class Names:
         table = self._assignments.get(id(module))
         if table is None:
             collected: dict[str, list[Assign]] = {}
-            for target, step in _assigned(module.body):
+            for target, step in assigned(module.body):
                 collected.setdefault(target, []).append(step)
             for function in _functions_within(module.body):
                 if function.globals:
-                    for target, step in _assigned(function):
+                    for target, step in assigned(function):
                         if target in function.globals and not self._is_nonlocal(module, function, target):
                             collected.setdefault(target, []).append(step)
             table = self._assignments[id(module)] = {key: tuple(steps) for key, steps in collected.items()}
@@ -453,7 +453,7 @@ def _is_setter(function: Function) -> bool:
     return any(isinstance(expr, Attr) and expr.name in ("setter", "deleter") for expr in function.decorators)
 
 
-def _assigned(function: Function) -> Iterator[tuple[str, Assign]]:
+def assigned(function: Function) -> Iterator[tuple[str, Assign]]:
     """The assignments to plain names in a body, unpacked: `a, b = 1, 2` and `a = b = 1` are two each."""
     made: dict[str, Expr] = {}
     for block in function.blocks:

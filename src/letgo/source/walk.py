@@ -1,0 +1,73 @@
+"""Visits the code of a code base without following it."""
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from letgo.source.names import ClassSymbol, Names
+from letgo.source.program import Call, Class, Expr, Function, Module, Return
+
+
+class Place(NamedTuple):
+    """A function where it is written: in the body of `around`, and as a method of `owner`.
+
+    `instance` is the class that `self` means in the body: that of the method it is, or is written in.
+    """
+
+    module: Module
+    function: Function
+    around: Function
+    owner: ClassSymbol | None
+    instance: ClassSymbol | None
+
+
+def places(names: Names, mentioning: Collection[str] = ()) -> Iterator[Place]:
+    """Every function of the code base; with `mentioning`, those in whose text one of the words stands.
+
+    The body of a module is a function in no class, around itself.
+    """
+    for module in names.codebase.modules:
+        body = module.body
+        if not mentioning or not body.mentions.isdisjoint(mentioning):
+            yield Place(module, body, body, None, None)
+            yield from _within(names, module, body, None, mentioning)
+
+
+def _within(
+    names: Names, module: Module, around: Function, instance: ClassSymbol | None, mentioning: Collection[str]
+) -> Iterator[Place]:
+    for function in around.functions:
+        if not mentioning or not function.mentions.isdisjoint(mentioning):
+            yield Place(module, function, around, None, instance)
+            if function.functions or function.classes:
+                yield from _within(names, module, function, instance, mentioning)
+    for cls in _with_nested(around.classes):
+        owner = names.class_symbol(module, cls)
+        for method in cls.methods:
+            if not mentioning or not method.mentions.isdisjoint(mentioning):
+                yield Place(module, method, around, owner, owner)
+                if method.functions or method.classes:
+                    yield from _within(names, module, method, owner, mentioning)
+
+
+def _with_nested(classes: tuple[Class, ...]) -> Iterator[Class]:
+    for cls in classes:
+        yield cls
+        yield from _with_nested(cls.classes)
+
+
+def calls(function: Function) -> Iterator[Call]:
+    """The calls in a function's own code, in the order of the text; not those in the functions it defines."""
+    pending: list[tuple[object, ...]] = [function.blocks]
+    while pending:
+        current = pending.pop()
+        if type(current) is Call:
+            yield current
+        pending.extend(part for part in reversed(current) if isinstance(part, tuple))
+
+
+def returned(function: Function) -> Iterator[Expr]:
+    """The values that a function may return."""
+    for block in function.blocks:
+        for step in block.steps:
+            if isinstance(step, Return) and step.value is not None:
+                yield step.value
