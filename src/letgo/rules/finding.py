@@ -21,15 +21,15 @@ def of_waits(
 
     Two holds that show on the same line of the same function, as after two branches that open, are one finding.
     """
-    seen: set[Site] = set()
+    seen: set[tuple[Site, Site]] = set()
     for hold in sorted(holds, key=lambda hold: not hold.certain):
         waits = _distinct(hold, (wait for wait in hold.waits if wanted(hold, wait)))
         if not waits:
             continue
         first = waits[0]
         site = shown_at(hold, first)
-        if site not in seen:
-            seen.add(site)
+        if (hold.function, site) not in seen:
+            seen.add((hold.function, site))
             yield Finding(
                 code=rule.code,
                 rule=rule.name,

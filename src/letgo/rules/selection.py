@@ -1,8 +1,8 @@
 """Which rules look at which files, as the settings say.
 
-A selector is a rule's code, its name, or the beginning of its code (`LG`, `LG1`). Of the selectors that match a rule the
-longest decides, and `ignore` when two are equally long. Preview and strict rules need their switch, or to be named in
-full. With `strict` the convention is on whatever `select` says.
+A selector is a code, a name, or the beginning of a code (`LG`, `LG1`). Of the selectors that match a rule the longest
+decides, and `ignore` when two are equally long. Preview and strict rules need their switch, or to be named in full.
+With `strict` the convention is on whatever `select` says.
 """
 
 from collections.abc import Iterable

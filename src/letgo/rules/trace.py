@@ -1,6 +1,7 @@
 """The steps that lead to a finding, in the order in which they happen."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from letgo.holds import Event, Hold, Misuse, Site, Step, Wait, WaitKind
 from letgo.rules.words import comes_from, is_in, outermost
@@ -45,9 +46,8 @@ def steps_of_misuse(misuse: Misuse, shows: str) -> tuple[Step, ...]:
 
 def _calls(via: tuple[Site, ...], target: Site) -> Iterator[Step]:
     """A step for each call on the way down to `target`, naming the function that is called."""
-    for site, callee in zip(via, (*via[1:], target), strict=True):
-        text = f"calls `{callee.function}`" if callee.function != site.function else "calls"
-        yield Step(Event.CALL, site, text)
+    for site, callee in pairwise((*via, target)):
+        yield Step(Event.CALL, site, f"calls `{callee.function}`")
 
 
 def describe(wait: Wait) -> str:
