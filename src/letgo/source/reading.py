@@ -1,19 +1,21 @@
-"""Reads one file: its bytes, its text, its syntax tree, its `Module`."""
+"""Reads one file: from its bytes to its text, its syntax tree and its module."""
 
 import ast
-import os
+import errno
 import stat
 import sys
 import threading
+import time
 from hashlib import blake2b
+from pathlib import Path
 from typing import NamedTuple
 
 from letgo.source.codebase import Unreadable
 from letgo.source.files import SourceFile
+from letgo.source.frozen import freeze
 from letgo.source.ignores import find_ignores
 from letgo.source.lower import lower
 from letgo.source.newer import parse
-from letgo.source.program import Module
 from letgo.source.text import NotText, decode
 
 DEEP_STACK = 512 * 2**20
@@ -24,7 +26,7 @@ DEEP_RECURSION = 50_000
 
 
 class Stamp(NamedTuple):
-    """What the file system says of a file. While all of it stays, so does the content."""
+    """What the file system says of a file: while all of it stays, so does the content. Times are in nanoseconds."""
 
     size: int
     modified: int
@@ -32,60 +34,53 @@ class Stamp(NamedTuple):
     inode: int
 
 
-class Content(NamedTuple):
-    """A file's bytes and their digest, and its stamp from before it was read."""
+class Entry(NamedTuple):
+    """What is known of a file: its module, frozen, and the digest of the content it was made from.
 
-    data: bytes
-    digest: str
-    stamp: Stamp
+    `stamp` is None when the file had changed so shortly before that it could change again under the same stamp.
+    """
 
-
-class Reading(NamedTuple):
-    """What came of a file. `digest` and `stamp` are None when it can't even be opened."""
-
-    file: SourceFile
-    digest: str | None
     stamp: Stamp | None
-    outcome: Module | Unreadable
+    digest: str
+    frozen: bytes | memoryview
 
 
-def stamp_of(location: str) -> Stamp:
-    """Raises OSError when there is no such file."""
-    status = os.stat(location)
+SETTLED = 2 * 10**9
+"""Nanoseconds: the coarsest step in which a file system counts time (FAT)."""
+
+
+def stamp_of(location: str) -> Stamp | None:
+    """Raises OSError when there is no such file, and for what is none: opening a pipe could wait for ever."""
+    status = Path(location).stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    if max(status.st_mtime_ns, status.st_ctime_ns) > time.time_ns() - SETTLED:
+        return None
     return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
-def load(location: str) -> Content:
-    """Raises OSError when the file can't be read, and for what is no file: opening a pipe could wait for ever."""
-    if not stat.S_ISREG(os.stat(location).st_mode):
-        raise OSError(0, "it is not a regular file")
-    stamp = stamp_of(location)
-    with open(location, "rb") as file:
-        data = file.read()
-    return Content(data, blake2b(data, digest_size=16).hexdigest(), stamp)
+def digest_of(content: bytes) -> str:
+    return blake2b(content, digest_size=16).hexdigest()
 
 
-def read_file(file: SourceFile) -> Reading:
+def read_file(file: SourceFile) -> Entry | Unreadable:
     try:
-        content = load(file.location)
+        stamp = stamp_of(file.location)
+        content = Path(file.location).read_bytes()
     except OSError as error:
-        return Reading(file, None, None, Unreadable(file.path, 0, f"can't be opened: {error.strerror}"))
-    return Reading(file, content.digest, content.stamp, understand(content.data, file.path))
-
-
-def understand(data: bytes, path: str) -> Module | Unreadable:
-    """The module in a file's bytes, or why there is none."""
+        return Unreadable(file.path, 0, f"can't be opened: {error.strerror}")
     try:
-        text = decode(data)
-        return lower(parse_deep(text), path, find_ignores(text))
+        text = decode(content)
+        module = lower(parse_deep(text), file.path, find_ignores(text))
+        return Entry(stamp, digest_of(content), freeze(module))
     except NotText as error:
-        return Unreadable(path, error.line, error.reason)
+        return Unreadable(file.path, error.line, error.reason)
     except SyntaxError as error:
-        return Unreadable(path, error.lineno or 0, f"is no valid Python: {error.msg}")
+        return Unreadable(file.path, error.lineno or 0, f"is no valid Python: {error.msg}")
     except (RecursionError, MemoryError):
-        return Unreadable(path, 0, "is nested too deeply")
+        return Unreadable(file.path, 0, "is nested too deeply")
     except ValueError as error:
-        return Unreadable(path, 0, f"is no valid Python: {error}")
+        return Unreadable(file.path, 0, f"is no valid Python: {error}")
 
 
 def parse_deep(text: str) -> ast.Module:

@@ -1,0 +1,84 @@
+"""Keeps what was read of each file for the next run, in one file of the cache directory.
+
+Its first line is JSON: the key, and for each path the stamp and digest of its content and the size and checksum of its
+frozen module; these follow, one after the other. So a run in which nothing has changed opens one file, and only asks
+the file system about the others. Whatever is wrong with a cache, it is read anew: nothing here raises.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+
+from letgo.source.reading import Entry, Stamp
+
+TAG = """Signature: 8a477f597d28d172789f06886806bc55
+# A cache of letgo, which can be deleted. What this file means: https://bford.info/cachedir/
+"""
+
+
+def load(directory: Path) -> dict[str, Entry]:
+    """The entries by path; none when there is no cache, or one that is damaged or of another version of letgo."""
+    try:
+        with open(file_in(directory), "rb") as file:
+            header = json.loads(file.readline())
+            rest = memoryview(file.read())
+        if header["key"] != key():
+            return {}
+        entries = {}
+        position = 0
+        for path, stamp, digest, size, checksum in header["entries"]:
+            frozen = rest[position : position + size]
+            position += size
+            if zlib.crc32(frozen) == checksum:
+                entries[path] = Entry(Stamp(*stamp) if stamp else None, digest, frozen)
+        return entries
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return {}
+
+
+def save(directory: Path, entries: Mapping[str, Entry]) -> None:
+    """Replaces the cache as a whole: a run beside this one finds the old one or the new. Does nothing where it can't."""
+    header = {
+        "key": key(),
+        "entries": [
+            (path, entry.stamp, entry.digest, len(entry.frozen), zlib.crc32(entry.frozen))
+            for path, entry in entries.items()
+        ],
+    }
+    with suppress(OSError):
+        make(directory)
+        with tempfile.NamedTemporaryFile(dir=directory, delete=False) as file:
+            try:
+                file.write(json.dumps(header).encode() + b"\n")
+                file.writelines(entry.frozen for entry in entries.values())
+                file.close()
+                os.replace(file.name, file_in(directory))
+            except BaseException:
+                os.unlink(file.name)
+                raise
+
+
+def make(directory: Path) -> None:
+    """A directory that neither git nor backups look into."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, content in {".gitignore": "*\n", "CACHEDIR.TAG": TAG}.items():
+        if not (directory / name).exists():
+            (directory / name).write_text(content)
+
+
+def file_in(directory: Path) -> Path:
+    return directory / f"modules.{sys.implementation.cache_tag}"
+
+
+def key() -> str:
+    """A digest of the code that reads: what another version of it has read is not to be trusted."""
+    code = blake2b(sys.version.encode(), digest_size=16)
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        code.update(path.read_bytes())
+    return code.hexdigest()
