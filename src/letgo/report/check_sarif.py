@@ -2,10 +2,10 @@
 
 import json
 import os
-from importlib.metadata import version
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from letgo import __version__
 from letgo.holds import Confidence, Event, Finding, Site, Step, Suppression
 from letgo.report.fingerprint import fingerprints
 from letgo.report.outcome import Outcome
@@ -27,7 +27,7 @@ def render(outcome: Outcome) -> str:
         "tool": {
             "driver": {
                 "name": "letgo",
-                "version": version("letgo"),
+                "version": __version__,
                 "rules": [_rule(rule) for rule in outcome.rules],
             }
         },

@@ -1,10 +1,12 @@
 """What one run of `letgo check` has to say: the input of every `check_*` report."""
 
+import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
-from letgo.holds import Confidence, Finding
+from letgo.holds import Confidence, Finding, Site
 from letgo.lifetime.facts import Unresolved
 from letgo.rules.rule import Rule
 from letgo.rules.suppression import Stale
@@ -13,7 +15,7 @@ from letgo.source.codebase import Unreadable
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Paths are relative to `root`, except those of `stale` entries, which name their file.
+    """Paths are relative to `root`, or absolute.
 
     `findings` stand, in the order of their ranks, `suppressed` do not count. `unresolved` is empty unless asked for.
     `files` is how many were read, in `seconds`.
@@ -43,6 +45,40 @@ class Outcome:
         """How many findings stand of each code, most first."""
         counts = Counter(finding.code for finding in self.findings)
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def seen_from(outcome: Outcome, directory: Path) -> Outcome:
+    """The outcome with all paths relative to `directory`, as the person there would write them."""
+
+    @cache
+    def path(text: str) -> str:
+        try:
+            return os.path.relpath(outcome.root / text, directory).replace(os.sep, "/")
+        except ValueError:  # on another drive
+            return str(outcome.root / text)
+
+    def site(place: Site) -> Site:
+        return replace(place, path=path(place.path))
+
+    def finding(found: Finding) -> Finding:
+        return replace(
+            found,
+            site=site(found.site),
+            handler=site(found.handler),
+            trace=tuple(replace(step, site=site(step.site)) for step in found.trace),
+            root=found.root and replace(found.root, site=site(found.root.site)),
+            suppression=found.suppression and replace(found.suppression, site=site(found.suppression.site)),
+        )
+
+    return replace(
+        outcome,
+        root=directory,
+        findings=tuple(map(finding, outcome.findings)),
+        suppressed=tuple(map(finding, outcome.suppressed)),
+        stale=tuple(replace(stale, site=site(stale.site)) for stale in outcome.stale),
+        unreadable=tuple(replace(found, path=path(found.path)) for found in outcome.unreadable),
+        unresolved=tuple(replace(call, site=site(call.site)) for call in outcome.unresolved),
+    )
 
 
 def plural(count: int, noun: str) -> str:

@@ -46,7 +46,7 @@ def load_allowlist(path: Path, known: Collection[str]) -> tuple[Allowance, ...]:
             entry["function"],
             tuple(entry["codes"]),
             entry["reason"].strip(),
-            Site(path.name, line, "<allowlist>"),
+            Site(str(path), line, "<allowlist>"),
         )
         for line, entry in placed
     )

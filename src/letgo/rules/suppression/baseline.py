@@ -48,7 +48,7 @@ def load_baseline(path: Path) -> Baseline | None:
         for function, codes in functions.items()
         for code, count in codes.items()
     }
-    sites = {key: Site(path.name, _line(text, key), "<baseline>") for key in counts}
+    sites = {key: Site(str(path), _line(text, key), "<baseline>") for key in counts}
     return Baseline(content["reason"].strip(), counts, sites)
 
 

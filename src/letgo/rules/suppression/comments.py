@@ -85,6 +85,6 @@ def _problems(comment: Comment, known: Collection[str]) -> Iterator[str]:
         yield "`letgo: ignore` names no code"
     for code in comment.codes:
         if code not in known:
-            yield f"`letgo: ignore[{code}]` names a rule that does not exist"
+            yield f"no rule has the code {code!r}"
     if not comment.reason:
         yield "`letgo: ignore` gives no reason"
