@@ -87,26 +87,26 @@ def test_a_wait_in_a_callee_shows_on_the_callers_line_and_is_named_with_its_plac
     deep = wait(WaitKind.EXTERNAL, 7, "httpx.post", site(20), site(44, "notify"), function="send", path="app/mail.py")
     (finding,) = judged(hold(deep))
     assert finding.site == site(20)
-    assert finding.message.endswith("while waiting for `httpx.post` in `send` (app/mail.py:7)")
+    assert finding.message.endswith("while waiting for `httpx.post` in `send` (mail.py:7)")
 
 
 def test_an_opening_in_a_callee_is_told_by_both_places() -> None:
     opened = site(3, "load", "app/load.py")
     (finding,) = judged(hold(wait(WaitKind.SLEEP, 20, "time.sleep"), opened=opened, opened_via=(site(15),)))
-    assert finding.message.startswith("transaction open since line 15 (in `load` (app/load.py:3))")
+    assert finding.message.startswith("transaction open since line 15 (in `load` (load.py:3))")
 
 
 def test_a_transaction_that_a_dependency_opened_is_to_be_ended_there() -> None:
     opened = Site("app/auth.py", 17, "current_user")
     (finding,) = judged(hold(wait(WaitKind.SERIALISE, 20), opened=opened))
-    assert finding.message.startswith("transaction open since `current_user` (app/auth.py:17)")
-    assert finding.help.startswith("`current_user` (app/auth.py:17) leaves its transaction open")
+    assert finding.message.startswith("transaction open since `current_user` (auth.py:17)")
+    assert finding.help.startswith("`current_user` (auth.py:17) leaves its transaction open")
 
 
 @pytest.mark.parametrize(
     ("origin", "cure"),
     [
-        (Origin.DEPENDENCY, "Commit or roll back before the call"),
+        (Origin.DEPENDENCY, "Commit before the call: `SessionLocal` lets go too late."),
         (Origin.CONTEXT, "End the `with` block of `SessionLocal` before the call"),
         (Origin.FACTORY, "Commit and close the session of `SessionLocal` before the call"),
         (Origin.GENERATOR, "Commit and close the session of `SessionLocal` before the call"),
@@ -209,7 +209,7 @@ def test_likely_findings_can_be_left_out() -> None:
 def test_handlers_that_share_a_dependency_are_one_group_with_one_cure() -> None:
     findings = judged(*(hold(wait(WaitKind.SERIALISE, 20, function=name), function=name) for name in "abc"))
     (group,) = groups(findings)
-    assert group.headline == "3 functions: `get_db` (app/db.py:14) lets go only after the function has returned"
+    assert group.headline == "3 functions: `get_db` (db.py:14) lets go only after the function has returned"
     assert len(group.findings) == 3
     assert group.root is not None and group.root.site == END_OF_GET_DB
 
@@ -230,7 +230,7 @@ def test_handlers_that_wait_in_the_same_callee_are_one_group() -> None:
 
     (group,) = groups(judged(through("pay"), through("cancel")))
     assert group.root is not None and group.root.site == Site("app/mail.py", 7, "send")
-    assert "`send` (app/mail.py:7) waits for `httpx.post` inside the transactions of its callers" in group.headline
+    assert "`send` (mail.py:7) waits for `httpx.post` inside the transactions of its callers" in group.headline
 
 
 def test_handlers_behind_an_auth_dependency_that_queries_are_one_group() -> None:

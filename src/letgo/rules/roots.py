@@ -1,7 +1,7 @@
 """The one cause behind many findings: a dependency that ends too late, or a callee that waits for all its callers."""
 
 from letgo.holds import Event, Hold, Misuse, Origin, Root, Site, Wait, WaitKind
-from letgo.rules.words import is_in, opened_by_another, place
+from letgo.rules.words import file_and_line, is_in, opened_by_another, place
 
 AT_THE_END = frozenset({WaitKind.SERIALISE, WaitKind.BRANCH, WaitKind.STREAM, WaitKind.TASK})
 """What happens after a handler's own code: it is open then because what lets go runs later still."""
@@ -30,7 +30,7 @@ def opener(hold: Hold) -> Root:
     return Root(
         hold.opened,
         f"{place(hold.opened)} opens a transaction and leaves it open for every function that depends on it",
-        f"commit or roll back in `{hold.opened.function}` before it returns",
+        f"commit in `{hold.opened.function}` before it returns",
     )
 
 
@@ -39,7 +39,7 @@ def late_end(name: str, end: Site | None) -> Root | None:
         return None
     return Root(
         end,
-        f"`{name}` ({end.path}:{end.line}) lets go only after the function has returned",
+        f"`{name}` ({file_and_line(end)}) lets go only after the function has returned",
         "commit before each return, or in one place for all: a route class that commits when the endpoint returns",
     )
 

@@ -4,8 +4,12 @@ from letgo.holds import Hold, Misuse, Origin, Site, Source, Wait
 
 
 def place(site: Site) -> str:
-    """`load_user` (app/auth.py:17)."""
-    return f"`{site.function}` ({site.path}:{site.line})"
+    """`load_user` (auth.py:17), without a directory: the trace has the path as seen from where the reader is."""
+    return f"`{site.function}` ({file_and_line(site)})"
+
+
+def file_and_line(site: Site) -> str:
+    return f"{site.path.rpartition('/')[2]}:{site.line}"
 
 
 def is_in(site: Site, function: Site) -> bool:
@@ -49,7 +53,7 @@ def open_since(hold: Hold) -> str:
 
 
 def inside(hold: Hold, wait: Wait) -> str:
-    """Where a wait really happens, when the handler only leads to it: " (in `notify` (app/mail.py:12))"."""
+    """Where a wait really happens, when the handler only leads to it: " in `notify` (mail.py:12)"."""
     return "" if is_in(wait.site, hold.function) else f" in {place(wait.site)}"
 
 
@@ -57,10 +61,10 @@ def let_go_before(hold: Hold, moment: str) -> str:
     """What to do, by where the session came from. `moment` completes "before ..."."""
     name = f"`{hold.session.name}`"
     if opened_by_another(hold):
-        return f"{place(hold.opened)} leaves its transaction open: commit or roll back there before it returns."
+        return f"{place(hold.opened)} leaves its transaction open: commit there before it returns."
     match hold.session.origin:
         case Origin.DEPENDENCY:
-            return f"Commit or roll back before {moment}: {name} lets go too late."
+            return f"Commit before {moment}: {name} lets go too late."
         case Origin.CONTEXT:
             return f"End the `with` block of {name} before {moment}."
         case Origin.FACTORY | Origin.GENERATOR:
