@@ -1,0 +1,197 @@
+"""What one run over a code base knows and finds: the tables that every step reads, and where results are kept."""
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from letgo.holds import Hold, Misuse, MisuseKind, Site, Source, Wait
+from letgo.holds import Step as TraceStep
+from letgo.lifetime.facts import Unresolved
+from letgo.lifetime.values import FunctionValue, Key, Value
+from letgo.lifetime.waits import Waits
+from letgo.lifetime.world import Chain, State, Traits, World
+from letgo.source.names import ClassSymbol, FunctionSymbol, Names
+from letgo.source.program import Assume, Attr, Function, Module, Name
+
+MAX_DEPTH = 24
+MAX_CONTEXTS = 40
+
+
+class Part(NamedTuple):
+    """A wait while a session was open, as one activation saw it. `opened` is None: open when it was entered."""
+
+    key: Key
+    opened: Chain | None
+    wait: Wait
+    certain: bool
+
+
+class Yielded(NamedTuple):
+    """A point where a generator hands out a value: where its body goes on, and the world it goes on with."""
+
+    block: int
+    index: int
+    world: World
+    value: Value | None
+
+
+class Summary(NamedTuple):
+    """What calling a function in one context does. Session keys are those of the activation: the sessions given to
+    it are `p0`, `p1` ... in the order of their arguments, the shared ones keep their names."""
+
+    returns: Value | None
+    exits: dict[Key, State]
+    raises: dict[Key, State]
+    yields: tuple[Yielded, ...]
+    waits: tuple[tuple[Wait, bool], ...]
+    parts: tuple[Part, ...]
+    opens: tuple[Chain, ...]
+    escaped: dict[Key, Traits]
+    receiver: Value | None
+
+
+NOTHING = Summary(None, {}, {}, (), (), (), (), {}, None)
+"""What is assumed of a call that is being looked at already (recursion) or lies too deep."""
+
+
+class Settings(NamedTuple):
+    """What a user can tell the analysis: dotted names of sessions, openers, releasers."""
+
+    sessions: frozenset[str] = frozenset()
+    openers: frozenset[str] = frozenset()
+    releasers: frozenset[str] = frozenset()
+
+
+class Analysis:
+    """The state of one run. Everything is filled while functions are followed; nothing is read before it is made."""
+
+    def __init__(self, names: Names, waits: Waits, settings: Settings) -> None:
+        self.names = names
+        self.waits = waits
+        self.settings = settings
+        self.summaries: dict[Hashable, Summary] = {}
+        self.running: set[Hashable] = set()
+        self.contexts: dict[int, int] = {}
+        self.depth = 0
+        self.shared: dict[Key, Traits] = {}
+        self.static: dict[tuple[int, str], Value | None] = {}
+        self.variables: dict[tuple[int, str], Value | None] = {}
+        self.attributes: dict[ClassSymbol, dict[str, Value]] = {}
+        self.flags: dict[int, frozenset[str]] = {}
+        self.orders: dict[int, tuple[int, ...]] = {}
+        self.given: set[int] = set()  # functions that were followed with a session given to them
+        self.followed: set[int] = set()
+        self.streamed: set[int] = set()
+        self.dependencies: set[int] = set()
+        self.holds: dict[tuple[Hashable, ...], Hold] = {}
+        self.misuses: dict[tuple[Hashable, ...], Misuse] = {}
+        self.unresolved: dict[Site, Unresolved] = {}
+
+    def hold(self, hold: Hold) -> None:
+        """Keeps a hold; the same one seen again becomes certain if it is certain in either view."""
+        wait = hold.waits[0]
+        key = (hold.function, hold.session.name, hold.session.site, hold.opened, wait.kind, wait.site)
+        known = self.holds.get(key)
+        if known is None or (hold.certain and not known.certain):
+            self.holds[key] = hold
+
+    def misuse(
+        self,
+        kind: MisuseKind,
+        function: Site,
+        session: Source,
+        site: Site,
+        certain: bool,
+        trail: tuple[TraceStep, ...] = (),
+        detail: str = "",
+    ) -> None:
+        key = (kind, function, site, session.name)
+        known = self.misuses.get(key)
+        if known is None or (certain and not known.certain):
+            self.misuses[key] = Misuse(kind, function, session, site, certain, trail, detail)
+
+    def note_unresolved(self, site: Site, call: str) -> None:
+        self.unresolved.setdefault(site, Unresolved(site, call, "what is called is not known; it is given a session"))
+
+    def flags_of(self, function: Function) -> frozenset[str]:
+        """The variables that a branch of the function tests: they tell paths apart."""
+        found = self.flags.get(id(function))
+        if found is None:
+            tested = set()
+            for block in function.blocks:
+                for step in block.steps:
+                    if type(step) is Assume and type(step.value) is Name:
+                        tested.add(step.value.id)
+            found = self.flags[id(function)] = frozenset(tested)
+        return found
+
+    def order_of(self, function: Function) -> tuple[int, ...]:
+        """For each block its place in reverse postorder, so that a block is followed after all that leads to it."""
+        found = self.orders.get(id(function))
+        if found is None:
+            found = self.orders[id(function)] = _reverse_postorder(function)
+        return found
+
+
+def _reverse_postorder(function: Function) -> tuple[int, ...]:
+    blocks = function.blocks
+    seen = bytearray(len(blocks))
+    finished: list[int] = []
+    stack: list[tuple[int, int]] = [(0, 0)]
+    seen[0] = 1
+    while stack:
+        number, position = stack.pop()
+        block = blocks[number]
+        targets = (block.error, *block.successors)
+        while position < len(targets) and seen[targets[position]]:
+            position += 1
+        if position == len(targets):
+            finished.append(number)
+            continue
+        stack.append((number, position + 1))
+        seen[targets[position]] = 1
+        stack.append((targets[position], 0))
+    places = [len(blocks)] * len(blocks)
+    for place, number in enumerate(reversed(finished)):
+        places[number] = place
+    return tuple(places)
+
+
+class Frame:
+    """One activation of a function while it is followed."""
+
+    __slots__ = (
+        "analysis", "answers", "errors", "exits", "flags", "function", "module", "opens", "parts", "raising",
+        "reports_yields", "site", "symbol", "traits", "value", "waits", "yields", "touched",
+    )  # fmt: skip
+
+    def __init__(self, analysis: Analysis, value: FunctionValue) -> None:
+        self.analysis = analysis
+        self.value = value
+        self.symbol: FunctionSymbol = value.symbol
+        self.function: Function = value.symbol.function
+        self.module: Module = value.symbol.module
+        self.flags = analysis.flags_of(self.function)
+        self.site = Site(self.module.path, self.function.line, self.function.qualname)
+        self.traits: dict[Key, Traits] = {}
+        self.waits: dict[tuple[object, ...], tuple[Wait, bool]] = {}
+        self.parts: dict[tuple[object, ...], Part] = {}
+        self.opens: dict[Site, Chain] = {}
+        self.exits: list[World] = []
+        self.errors: list[World] = []
+        self.yields: dict[tuple[int, int], Yielded] = {}
+        self.raising: dict[Key, State] | None = None
+        self.touched = False
+
+    def at(self, line: int) -> Site:
+        return Site(self.module.path, line, self.function.qualname)
+
+    def traits_of(self, key: Key) -> Traits:
+        return self.traits[key] if key in self.traits else self.analysis.shared[key]
+
+
+def receiver_name(expr: object) -> str:
+    """The last name of a receiver: `client` of `self.client`."""
+    match expr:
+        case Name(name) | Attr(_, name, _):
+            return name
+    return ""

@@ -1,0 +1,205 @@
+"""Reading attributes, items and the items of a loop."""
+
+from letgo.lifetime import calls, objects, sqlalchemy
+from letgo.lifetime.analysis import Frame
+from letgo.lifetime.effects import arm, read_row
+from letgo.lifetime.values import (
+    AnyOf,
+    ClassValue,
+    Factory,
+    FunctionValue,
+    Instance,
+    Lazy,
+    Many,
+    ModuleValue,
+    Object,
+    Outside,
+    Query,
+    Record,
+    Result,
+    Row,
+    Session,
+    Text,
+    Together,
+    Transaction,
+    Value,
+    either,
+)
+from letgo.lifetime.world import Chain, World
+from letgo.source.names import ClassSymbol, ModuleSymbol
+
+
+def attribute(frame: Frame, world: World, value: Value | None, name: str, line: int) -> Value | None:
+    """`value.name`, read. Reading an expired row's attribute is a query."""
+    match value:
+        case None:
+            return None
+        case Instance():
+            return instance_attribute(frame, world, value, name, line)
+        case Row(key, model):
+            return row_attribute(frame, world, value, name, line)
+        case Object(dotted) | Outside(dotted):
+            return external_attribute(frame, value, dotted, name)
+        case ModuleValue(module):
+            names = frame.analysis.names
+            return objects.symbol_value(frame.analysis, names.member(ModuleSymbol(module), name))
+        case ClassValue(symbol):
+            return class_attribute(frame, world, symbol, name, line)
+        case Session(key):
+            return value if name in ("sync_session", "session") else None
+        case Factory(shared=True):
+            return calls.shared_session(frame, world, value) if name in ("registry",) else None
+        case AnyOf(parts):
+            return either(*(attribute(frame, world, part, name, line) for part in parts))
+        case Record(items) if name in ("values", "items"):
+            return None
+    return None
+
+
+def external_attribute(frame: Frame, value: Object | Outside, dotted: str, name: str) -> Value | None:
+    full = f"{dotted}.{name}"
+    if dotted in sqlalchemy.FLASK_EXTENSIONS:
+        if name == "session":
+            return Factory("db.session", False, True, False, True)
+        return Outside(f"{dotted}.{name}")
+    if full in sqlalchemy.SESSIONS or isinstance(value, Outside):
+        return Outside(full)
+    if name.startswith("_") and not name.startswith("__"):
+        return Object(full)
+    return Object(full)
+
+
+def class_attribute(frame: Frame, world: World, symbol: ClassSymbol, name: str, line: int) -> Value | None:
+    analysis = frame.analysis
+    method = analysis.names.find_method(symbol, name)
+    if method is not None:
+        return bound_method(frame, ClassValue(symbol), method)
+    if name == "query" and objects.is_model(analysis, symbol):
+        return calls.model_query(frame, world, symbol)
+    field = objects.field_value(analysis, symbol, name)
+    if field is not None:
+        return field
+    return objects.symbol_value(analysis, analysis.names.member(symbol, name))
+
+
+def instance_attribute(frame: Frame, world: World, value: Instance, name: str, line: int) -> Value | None:
+    """From what its construction gave, its class, its class's constructor, or its subclasses."""
+    for known, held in value.attributes:
+        if known == name:
+            return held
+    analysis = frame.analysis
+    method = analysis.names.find_method(value.cls, name)
+    if method is not None:
+        if objects.is_property(analysis, method):
+            return calls.invoke(frame, world, FunctionValue(method, value, (), False), calls.NO_ARGUMENTS, line)
+        return bound_method(frame, value, method)
+    found = objects.class_attributes(analysis, value.cls).get(name)
+    if found is not None and not _declares_more(found):
+        return found
+    return objects.field_value(analysis, value.cls, name) or found or _from_subclasses(frame, world, value, name, line)
+
+
+def _declares_more(value: Value) -> bool:
+    return getattr(value, "value", 0) is None
+
+
+def _from_subclasses(frame: Frame, world: World, value: Instance, name: str, line: int) -> Value | None:
+    analysis = frame.analysis
+    found = []
+    for subclass in analysis.names.subclasses(value.cls)[:6]:
+        method = analysis.names.find_method(subclass, name)
+        if method is not None and not objects.is_property(analysis, method):
+            found.append(bound_method(frame, Instance(subclass, value.attributes), method))
+        else:
+            found.append(objects.class_attributes(analysis, subclass).get(name))
+    return either(*found)
+
+
+def bound_method(frame: Frame, receiver: Value, method: object) -> Value:
+    from letgo.source.names import FunctionSymbol
+
+    assert isinstance(method, FunctionSymbol)
+    kind = ""
+    for decorator in method.function.decorators:
+        name = getattr(decorator, "id", "")
+        if name in ("staticmethod", "classmethod"):
+            kind = name
+    manages = objects.manages(frame.analysis, method)
+    if kind == "staticmethod" or (isinstance(receiver, ClassValue) and kind != "classmethod"):
+        return FunctionValue(method, None, (), manages)
+    if kind == "classmethod" and not isinstance(receiver, ClassValue):
+        assert isinstance(receiver, Instance | Row)
+        cls = receiver.cls if isinstance(receiver, Instance) else receiver.model
+        return FunctionValue(method, ClassValue(cls) if cls else None, (), manages)
+    return FunctionValue(method, receiver, (), manages)
+
+
+def row_attribute(frame: Frame, world: World, value: Row, name: str, line: int) -> Value | None:
+    """A column or relationship of an ORM object, or a method or property of its class."""
+    if value.model is not None:
+        method = frame.analysis.names.find_method(value.model, name)
+        if method is not None:
+            if objects.is_property(frame.analysis, method):
+                return calls.invoke(frame, world, FunctionValue(method, value, (), False), calls.NO_ARGUMENTS, line)
+            return bound_method(frame, value, method)
+    read_row(frame, world, value.key, name, line)
+    return None
+
+
+def item_of(value: Value | None, key: object) -> Value | None:
+    """`value[key]`."""
+    if isinstance(key, Text):
+        key = key.value
+    match value:
+        case Record(items):
+            for known, item in items:
+                if known == key and type(known) is type(key):
+                    return item
+            return None
+        case Many(item):
+            return item
+        case Result(session, model) | Row(session, model):
+            return Row(session, None) if isinstance(value, Result) else None
+        case AnyOf(parts):
+            return either(*(item_of(part, key) for part in parts))
+    return None
+
+
+def iterate(frame: Frame, world: World, value: Value | None, line: int) -> Value | None:
+    """The next item of an iterable. A query runs; a generator's body runs; of a lazy call the body runs."""
+    match value:
+        case Many(item):
+            return iterate_inner(frame, world, item, line)
+        case Result(key, model):
+            return Row(key, model)
+        case Query(key, model):
+            arm(frame, world, key, Chain(frame.at(line), (), frame.traits_of(key).certain))
+            frame.touched = True
+            return Row(key, model)
+        case Lazy(_, _, "generator"):
+            return calls.drain(frame, world, value, line)
+        case Together(parts):
+            return either(*parts)
+        case Record(items):
+            return either(*(item for _, item in items))
+        case Instance(cls, _):
+            for name in ("__aiter__", "__iter__"):
+                method = frame.analysis.names.find_method(cls, name)
+                if method is not None:
+                    given = calls.invoke(frame, world, FunctionValue(method, value, (), False), calls.NO_ARGUMENTS, line)
+                    return calls.drain(frame, world, given, line) if isinstance(given, Lazy) else None
+            return None
+        case AnyOf(parts):
+            return either(*(iterate(frame, world, part, line) for part in parts))
+        case Object(dotted):
+            kind = frame.analysis.waits.wait_of(f"{dotted}.__iter__")
+            if kind is not None:
+                calls.external_wait(frame, world, kind, dotted, line)
+            return None
+        case Transaction():
+            return None
+    return None
+
+
+def iterate_inner(frame: Frame, world: World, item: Value, line: int) -> Value | None:
+    return item

@@ -1,0 +1,128 @@
+"""`with` and `async with`: what entering gives, and what leaving does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from letgo.lifetime import calls, functions
+from letgo.lifetime.analysis import Frame
+from letgo.lifetime.effects import close, commit, rollback
+from letgo.lifetime.values import (
+    AnyOf,
+    FunctionValue,
+    Instance,
+    Key,
+    Lazy,
+    Object,
+    Session,
+    Transaction,
+    Value,
+)
+from letgo.lifetime.world import World
+from letgo.source.program import Enter, Leave
+
+if TYPE_CHECKING:
+    from letgo.lifetime.functions import Activation
+
+
+class Entered(NamedTuple):
+    """A context manager at work: what its leaving will do."""
+
+    kind: Literal["session", "transaction", "generator", "object", "external"]
+    key: Key = ""
+    closes: bool = False
+    activation: Activation | None = None
+    value: Value | None = None
+
+    def __eq__(self, other: object) -> bool:  # activations hold dicts: the same one or not
+        return (
+            isinstance(other, Entered)
+            and self.kind == other.kind
+            and self.key == other.key
+            and self.activation is other.activation
+            and self.value == other.value
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.key))
+
+
+def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tuple[Value | None, Entered | None]:
+    """What `as` is given, and what must be kept for the leaving."""
+    match context:
+        case Session(key):
+            return context, Entered("session", key)
+        case Transaction(key, closes):
+            return Session(key), Entered("transaction", key, closes)
+        case Lazy(_, _, "context" | "generator"):
+            return _enter_generator(frame, world, context, step.line)
+        case Instance():
+            return _enter_object(frame, world, context, step)
+        case Object(dotted):
+            _wait_at(frame, world, dotted, ("__aenter__" if step.is_async else "__enter__"), step.line)
+            return context, Entered("external", value=context)
+        case AnyOf(parts):
+            found = [enter(frame, world, part, step) for part in parts]
+            for given, entered in found:
+                if entered is not None and entered.kind != "external":
+                    return given, entered
+            return found[0]
+    return None, None
+
+
+def _enter_generator(frame: Frame, world: World, context: Lazy, line: int) -> tuple[Value | None, Entered | None]:
+    activation = functions.execute(frame, world, context.function, dict(context.arguments), line)
+    functions.at_yields(frame, world, activation, line)
+    return functions.yields_of(activation), Entered("generator", activation=activation)
+
+
+def _enter_object(frame: Frame, world: World, context: Instance, step: Enter) -> tuple[Value | None, Entered | None]:
+    name = "__aenter__" if step.is_async else "__enter__"
+    method = frame.analysis.names.find_method(context.cls, name)
+    if method is None:
+        return context, Entered("object", value=context)
+    activation = calls.run(frame, world, FunctionValue(method, context, (), False), calls.NO_ARGUMENTS, step.line)
+    given = functions.outward(activation, activation.summary.returns)
+    after = functions.outward(activation, activation.summary.receiver) or context
+    return given, Entered("object", value=after)
+
+
+def leave(frame: Frame, world: World, entered: object, step: Leave) -> None:
+    """Ends the block. What the context manager does then is done to the world."""
+    assert isinstance(entered, Entered)
+    match entered.kind:
+        case "session":
+            close(frame, world, entered.key, step.line)
+        case "transaction":
+            if step.raised:
+                rollback(frame, world, entered.key, step.line)
+            else:
+                commit(frame, world, entered.key, step.line)
+            if entered.closes:
+                close(frame, world, entered.key, step.line)
+        case "generator":
+            assert entered.activation is not None
+            functions.resume(frame, world, entered.activation, step.line, step.raised)
+        case "object":
+            _leave_object(frame, world, entered.value, step)
+        case "external":
+            assert isinstance(entered.value, Object)
+            for name in ("__aexit__", "__exit__"):
+                _wait_at(frame, world, entered.value.dotted, name, step.line)
+    frame.touched = False
+
+
+def _leave_object(frame: Frame, world: World, value: Value | None, step: Leave) -> None:
+    if not isinstance(value, Instance):
+        return
+    for name in ("__aexit__", "__exit__"):
+        method = frame.analysis.names.find_method(value.cls, name)
+        if method is not None:
+            calls.run(frame, world, FunctionValue(method, value, (), False), calls.NO_ARGUMENTS, step.line)
+            return
+
+
+def _wait_at(frame: Frame, world: World, dotted: str, name: str, line: int) -> None:
+    kind = frame.analysis.waits.wait_of(f"{dotted}.{name}")
+    if kind is not None:
+        calls.external_wait(frame, world, kind, dotted, line)

@@ -1,0 +1,122 @@
+"""What a statement does to a session: begins a transaction, ends it, closes, waits meanwhile.
+
+These functions change the states in a `World` and note in the `Frame` what its callers must know.
+"""
+
+from letgo.holds import MisuseKind, Wait, WaitKind
+from letgo.lifetime.analysis import Frame, Part
+from letgo.lifetime.values import Key
+from letgo.lifetime.world import CLOSED, FRESH, OPEN, RELEASED, UNTOUCHED, Chain, State, World
+
+YIELDS = "yield"
+"""How the wait of a generator that hands out a value is named."""
+
+
+def arm(frame: Frame, world: World, key: Key, opened: Chain) -> None:
+    """A statement runs: the session takes a connection and begins a transaction unless it is in one."""
+    state = world.sessions.get(key, UNTOUCHED)
+    traits = frame.traits_of(key)
+    if state.phases == CLOSED and not traits.shared:
+        frame.analysis.misuse(
+            MisuseKind.REOPENED, frame.site, traits.source, opened.via[0] if opened.via else opened.site,
+            opened.certain and traits.certain,
+        )  # fmt: skip
+    if state.phases == OPEN:
+        return
+    began = state.opened if state.is_open else opened
+    world.sessions[key] = state._replace(phases=OPEN, opened=began, expired=False)
+    if not state.is_open:
+        frame.opens.setdefault(opened.site, opened)
+        nest(frame, world, key, opened)
+
+
+def nest(frame: Frame, world: World, key: Key | None, opened: Chain) -> None:
+    """Another session's transaction begins while one of this function is open."""
+    for other, state in world.sessions.items():
+        if other != key and state.phases == OPEN and other in frame.traits:
+            traits = frame.traits[other]
+            if traits.owned and not traits.pinned:
+                place = opened.via[0] if opened.via else opened.site
+                frame.analysis.misuse(
+                    MisuseKind.NESTED, frame.site, traits.source, place, opened.certain and traits.certain
+                )
+
+
+def touch(world: World, key: Key) -> None:
+    """Work is put into the session that a later commit must save."""
+    world.sessions[key] = world.sessions.get(key, UNTOUCHED)._replace(dirty=True)
+
+
+def commit(frame: Frame, world: World, key: Key, line: int) -> None:
+    state = world.sessions.get(key, UNTOUCHED)
+    traits = frame.traits_of(key)
+    note_failure(frame, world, key)  # a commit can fail, and leaves the session open then
+    phases = state.phases if traits.pinned else RELEASED
+    world.sessions[key] = State(
+        phases, state.opened, frame.at(line), False, True, traits.expire_on_commit is True or state.expired
+    )
+
+
+def rollback(frame: Frame, world: World, key: Key, line: int) -> None:
+    state = world.sessions.get(key, UNTOUCHED)
+    phases = state.phases if frame.traits_of(key).pinned else RELEASED
+    world.sessions[key] = State(phases, state.opened, frame.at(line), False, state.committed, True)
+
+
+def close(frame: Frame, world: World, key: Key, line: int) -> None:
+    """Closes a session; closing a Connection lets go of the sessions bound to it."""
+    state = world.sessions.get(key, UNTOUCHED)
+    traits = frame.traits_of(key)
+    if traits.pinned:
+        return
+    phases = FRESH if traits.shared else CLOSED
+    world.sessions[key] = state._replace(phases=phases, released=frame.at(line), dirty=False)
+    for other, known in world.sessions.items():
+        if other in frame.traits and frame.traits[other].pinned:
+            world.sessions[other] = known._replace(phases=CLOSED, released=frame.at(line))
+
+
+def note_failure(frame: Frame, world: World, key: Key) -> None:
+    """The statement at hand may raise with the session as it is now."""
+    if frame.raising is None:
+        frame.raising = {}
+    frame.raising.setdefault(key, world.sessions.get(key, UNTOUCHED))
+
+
+def read_row(frame: Frame, world: World, key: Key, name: str, line: int) -> None:
+    """An attribute of an ORM object is read: expired ones are loaded again, or can't be.
+
+    commit expires by default, rollback always (https://docs.sqlalchemy.org/en/20/orm/session_basics.html#expiring-refreshing).
+    """
+    state = world.sessions.get(key)
+    if state is None or not state.expired or name.startswith("__"):
+        return
+    traits = frame.traits_of(key)
+    if state.phases == RELEASED:
+        arm(frame, world, key, Chain(frame.at(line), (), traits.certain))
+    elif state.phases == CLOSED:
+        frame.analysis.misuse(
+            MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), traits.certain, detail=name
+        )
+
+
+def wait(frame: Frame, world: World, kind: WaitKind, what: str, line: int, certain: bool) -> None:
+    """The code does something else than database work here."""
+    note_wait(frame, world, Wait(kind, what, frame.at(line)), certain, frozenset())
+
+
+def note_wait(frame: Frame, world: World, wait: Wait, certain: bool, except_for: frozenset[Key]) -> None:
+    """A wait, seen here or further down: every open session is held by it, but for those looked after already."""
+    if wait.what != YIELDS:
+        frame.waits.setdefault((wait.kind, wait.site), (wait, certain))
+    for key, state in world.sessions.items():
+        if state.is_open and key not in except_for:
+            hold(frame, key, state.opened, wait, certain and (state.opened is None or state.opened.certain))
+
+
+def hold(frame: Frame, key: Key, opened: Chain | None, wait: Wait, certain: bool) -> None:
+    """Notes a wait of one open session."""
+    place = (key, opened.site if opened else None, wait.kind, wait.site)
+    known = frame.parts.get(place)
+    if known is None or (certain and not known.certain):
+        frame.parts[place] = Part(key, opened, wait, certain)

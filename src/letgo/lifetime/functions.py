@@ -1,0 +1,430 @@
+"""Following a call into a function: one summary a context, memoised, and what it means for the caller.
+
+A context is the function, what it is given, and the states of the sessions that it can reach. Inside, those sessions
+are called `p0`, `p1` ... so that two callers which give the same kind of thing share one summary.
+"""
+
+from collections.abc import Hashable, Iterable
+from typing import NamedTuple
+
+from letgo.holds import Hold, MisuseKind, Origin, Source, Wait
+from letgo.lifetime import interpret, objects
+from letgo.lifetime.analysis import MAX_CONTEXTS, MAX_DEPTH, NOTHING, Analysis, Frame, Part, Summary, Yielded
+from letgo.lifetime.effects import YIELDS, hold, nest, note_failure, note_wait
+from letgo.lifetime.sqlalchemy import is_async
+from letgo.lifetime.values import (
+    NONE,
+    Constant,
+    FunctionValue,
+    Instance,
+    Key,
+    Object,
+    Session,
+    Text,
+    Value,
+    either,
+    keys_of,
+    rename,
+)
+from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, Chain, State, Traits, World, join_states
+from letgo.source import program as ir
+
+SESSION_NAMES = frozenset({"db", "session", "db_session", "dbsession", "async_session", "async_db", "sess"})
+_SESSION_VERBS = frozenset({"query", "execute", "commit", "scalars", "scalar", "refresh", "rollback", "flush"})
+
+
+class Activation(NamedTuple):
+    """A call that was followed: what a generator needs to go on from its yields, and how its sessions are called
+    by the function that called it."""
+
+    value: FunctionValue
+    bound: tuple[tuple[str, Value], ...]
+    summary: Summary
+    names: dict[Key, Key]
+
+
+def execute(
+    frame: Frame,
+    world: World,
+    value: FunctionValue,
+    bound: dict[str, Value],
+    line: int,
+    *,
+    certain: bool = True,
+    streaming: bool = False,
+) -> Activation:
+    """Follows a call to its end and does to the caller's world what it does."""
+    frame.touched = True
+    analysis = frame.analysis
+    names: dict[Key, Key] = {}  # the caller's key -> the callee's
+    known = _known_arguments(analysis, value, bound)
+    for item in (*known.values(), value.receiver, *(item for _, item in value.captured)):
+        for key in keys_of(item):
+            if key not in names:
+                names[key] = key if key in analysis.shared else f"p{len(names)}"
+    for key in world.sessions:
+        if key in analysis.shared:
+            names.setdefault(key, key)
+
+    def inward(key: Key) -> Key:
+        return names[key]
+
+    inner = value._replace(
+        receiver=rename(value.receiver, inward),
+        captured=tuple((name, item) for name, held in value.captured if (item := rename(held, inward)) is not None),
+    )
+    arguments = tuple((name, item) for name, held in known.items() if (item := rename(held, inward)) is not None)
+    states = {names[key]: world.sessions.get(key, UNTOUCHED) for key in names}
+    traits = {names[key]: frame.traits_of(key) for key in names if key not in analysis.shared}
+    summary = summarise(analysis, inner, arguments, states, traits)
+    outward = {callee: caller for caller, callee in names.items()}
+    activation = Activation(inner, arguments, summary, outward)
+    apply(frame, world, activation, line, certain=certain, streaming=streaming)
+    return activation
+
+
+def _known_arguments(analysis: Analysis, value: FunctionValue, bound: dict[str, Value]) -> dict[str, Value]:
+    """The arguments that can matter: a constant only where the function tests it, a text never."""
+    flags = analysis.flags_of(value.symbol.function)
+    return {
+        name: item
+        for name, item in bound.items()
+        if not isinstance(item, Text) and not (isinstance(item, Constant) and name not in flags)
+    }
+
+
+def summarise(
+    analysis: Analysis,
+    value: FunctionValue,
+    arguments: tuple[tuple[str, Value], ...],
+    states: dict[Key, State],
+    traits: dict[Key, Traits],
+) -> Summary:
+    """What the function does in this context, from memory if it was followed before."""
+    function = value.symbol.function
+    context: Hashable = (
+        id(function),
+        value.receiver,
+        value.captured,
+        arguments,
+        tuple(sorted((key, s.phases, s.dirty, s.committed, s.expired) for key, s in states.items())),
+        tuple((t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
+    )
+    known = analysis.summaries.get(context)
+    if known is not None:
+        return known
+    if context in analysis.running or analysis.depth >= MAX_DEPTH:
+        return _unchanged(states)
+    count = analysis.contexts[id(function)] = analysis.contexts.get(id(function), 0) + 1
+    if count > MAX_CONTEXTS:
+        return _unchanged(states)
+    analysis.running.add(context)
+    analysis.depth += 1
+    try:
+        frame = Frame(analysis, value)
+        world = _enter(frame, arguments, states, traits)
+        interpret.run(frame, [(ir.ENTRY, 0, world)])
+        summary = finish(frame)
+    finally:
+        analysis.depth -= 1
+        analysis.running.discard(context)
+    analysis.summaries[context] = summary
+    return summary
+
+
+def _unchanged(states: dict[Key, State]) -> Summary:
+    return NOTHING._replace(exits={key: state._replace(opened=None) for key, state in states.items()})
+
+
+def _enter(
+    frame: Frame, arguments: tuple[tuple[str, Value], ...], states: dict[Key, State], traits: dict[Key, Traits]
+) -> World:
+    """The world that the function begins with."""
+    analysis, function = frame.analysis, frame.function
+    analysis.followed.add(id(function))
+    frame.traits = {key: _borrowed(frame, key, known, arguments) for key, known in traits.items()}
+    env = dict(frame.value.captured)
+    env.update(arguments)
+    world = World(env, {key: state._replace(opened=None) for key, state in states.items()})
+    if any(isinstance(item, Session) for _, item in arguments):
+        analysis.given.add(id(function))
+    given = dict(arguments)
+    first = True
+    for param in function.params:
+        if first and frame.symbol.owner is not None and frame.value.receiver is not None and not _is_static(function):
+            env[param.name] = frame.value.receiver
+        elif param.name not in given:
+            _fill(frame, world, param)
+        first = False
+    return world
+
+
+def _is_static(function: ir.Function) -> bool:
+    return any(isinstance(decorator, ir.Name) and decorator.id == "staticmethod" for decorator in function.decorators)
+
+
+def _borrowed(frame: Frame, key: Key, known: Traits, arguments: tuple[tuple[str, Value], ...]) -> Traits:
+    name = next((name for name, item in arguments if key in keys_of(item)), known.source.name)
+    return known._replace(owned=False, source=Source(Origin.PARAMETER, name, frame.site))
+
+
+def _fill(frame: Frame, world: World, param: ir.Param) -> None:
+    """A parameter that nothing is known to be given to: by its default, its annotation, at last its name."""
+    analysis = frame.analysis
+    declared = objects.annotation_value(analysis, frame.module, frame.function, param.annotation)
+    dotted = objects.is_session_type(analysis, declared)
+    certain = dotted is not None
+    if dotted is None and declared is None and param.annotation is None and looks_like_a_session(frame.function, param.name):
+        dotted = "sqlalchemy.orm.Session"
+    if dotted is not None:
+        key = f"a.{param.name}"
+        source = Source(Origin.PARAMETER, param.name, frame.site)
+        frame.traits[key] = Traits(source, is_async(dotted), None, False, True, False, certain)
+        world.sessions[key] = UNTOUCHED
+        world.env[param.name] = Session(key)
+    elif declared is not None and param.kind in ("positional", "keyword"):
+        world.env[param.name] = declared
+    elif isinstance(param.default, ir.Const) and param.default.value is None and declared is None:
+        return
+    elif param.default is not None and not isinstance(param.default, ir.Call):
+        world.bind(param.name, interpret.evaluate(frame, world, param.default))
+
+
+def looks_like_a_session(function: ir.Function, name: str) -> bool:
+    """The last resort: a parameter named as sessions are, in a function that uses a session's verbs."""
+    return name in SESSION_NAMES and not _SESSION_VERBS.isdisjoint(function.mentions)
+
+
+# --- the end of an activation ----------------------------------------------------------------------------------------
+
+
+def finish(frame: Frame) -> Summary:
+    """What the activation amounts to. The holds of its own sessions are its own findings; the others' go up."""
+    exits, returns = _joined(frame.exits)
+    raises, _ = _joined(frame.errors)
+    receiver = _final_receiver(frame)
+    reachable = [returns, receiver, *(point.value for point in frame.yields.values())]
+    escaped = {key for item in reachable for key in keys_of(item)}
+    parts: list[Part] = []
+    for part in frame.parts.values():
+        traits = frame.traits.get(part.key)
+        if traits is None or (traits.owned and part.key not in escaped):
+            if part.opened is not None or traits is not None:
+                _emit(frame, part, exits, frame.traits_of(part.key))
+        if traits is not None and (not traits.owned or part.key in escaped):
+            parts.append(part)
+        elif traits is None and part.opened is None:
+            parts.append(part)
+    _check_closing(frame, exits, raises, escaped)
+    return Summary(
+        returns,
+        exits,
+        raises,
+        tuple(frame.yields.values()),
+        _few(frame.waits.values()),
+        tuple(parts[:40]),
+        tuple(frame.opens.values())[:4],
+        {key: known for key, known in frame.traits.items() if known.owned},
+        receiver,
+    )
+
+
+def _joined(worlds: list[World]) -> tuple[dict[Key, State], Value | None]:
+    sessions: dict[Key, State] = {}
+    for world in worlds:
+        for key, state in world.sessions.items():
+            sessions[key] = join_states(sessions[key], state) if key in sessions else state
+    return sessions, either(*(world.returned for world in worlds))
+
+
+def _final_receiver(frame: Frame) -> Value | None:
+    if frame.symbol.owner is None or not frame.function.params or frame.value.receiver is None:
+        return None
+    name = frame.function.params[0].name
+    found = either(*(world.env.get(name) for world in frame.exits))
+    return found if isinstance(found, Instance) else None
+
+
+def _few(waits: Iterable[tuple[Wait, bool]]) -> tuple[tuple[Wait, bool], ...]:
+    """A few waits of each kind, the nearest and most certain first."""
+    kept: list[tuple[Wait, bool]] = []
+    for wait, certain in sorted(waits, key=lambda item: (not item[1], len(item[0].via))):
+        if sum(1 for other, _ in kept if other.kind == wait.kind) < 3:
+            kept.append((wait, certain))
+    return tuple(kept)
+
+
+def _emit(frame: Frame, part: Part, exits: dict[Key, State], traits: Traits) -> None:
+    if part.wait.what == YIELDS and not _hands_out_to_a_stream(frame):
+        return
+    last = exits.get(part.key)
+    released = last.released if last is not None and not last.phases & OPEN else None
+    opened = part.opened or Chain(traits.source.site, (), True)
+    frame.analysis.hold(
+        Hold(
+            frame.site, traits.source, opened.site, (part.wait,), released,
+            part.certain and traits.certain, opened.via,
+        )
+    )  # fmt: skip
+
+
+def _hands_out_to_a_stream(frame: Frame) -> bool:
+    return id(frame.function) in frame.analysis.streamed and not frame.value.manages
+
+
+def _check_closing(frame: Frame, exits: dict[Key, State], raises: dict[Key, State], escaped: set[Key]) -> None:
+    """Sessions that the function made itself must be given back on every way out."""
+    for key, traits in frame.traits.items():
+        if not traits.owned or key in escaped or traits.source.origin not in (Origin.FACTORY, Origin.GENERATOR):
+            continue
+        state = exits.get(key)
+        if state is not None and state.is_open:
+            site = state.opened.via[0] if state.opened and state.opened.via else traits.source.site
+            kind = MisuseKind.FINALISED_GENERATOR if traits.source.origin is Origin.GENERATOR else MisuseKind.NEVER_CLOSED
+            frame.analysis.misuse(kind, frame.site, traits.source, site, traits.certain)
+        else:
+            failed = raises.get(key)
+            if failed is not None and failed.is_open:
+                site = failed.opened.site if failed.opened and not failed.opened.via else traits.source.site
+                frame.analysis.misuse(MisuseKind.ERROR_PATH, frame.site, traits.source, site, traits.certain)
+
+
+# --- the caller's side -----------------------------------------------------------------------------------------------
+
+
+def apply(
+    frame: Frame, world: World, activation: Activation, line: int, *, certain: bool = True, streaming: bool = False
+) -> None:
+    """Does to the caller's world what a followed call does, and notes what its waits mean for the open sessions."""
+    summary, names = activation.summary, activation.names
+    call = frame.at(line)
+    before = world.sessions
+    for part in summary.parts:
+        key = names.get(part.key)
+        if key is None or (part.wait.what == YIELDS and not streaming):
+            continue
+        opened = part.opened.under(call, certain) if part.opened else before.get(key, UNTOUCHED).opened
+        hold(frame, key, opened, _lower(part.wait, call), part.certain and certain)
+    looked_after = frozenset(names.values())
+    for wait, sure in summary.waits:
+        note_wait(frame, world, _lower(wait, call), sure and certain, looked_after)
+    for chain in summary.opens:
+        opened = chain.under(call, certain)
+        frame.opens.setdefault(chain.site, opened)
+        nest(frame, world, None, opened)
+    _adopt(frame, world, activation, line)
+    _settle(frame, world, activation, call, certain)
+
+
+def _lower(wait: Wait, call: object) -> Wait:
+    return Wait(wait.kind, wait.what, wait.site, (call, *wait.via)[:12])  # type: ignore[arg-type]
+
+
+def _adopt(frame: Frame, world: World, activation: Activation, line: int) -> None:
+    """The callee's own sessions that come back become the caller's."""
+    summary, names = activation.summary, activation.names
+    origin = Origin.CONTEXT if activation.value.manages else Origin.FACTORY
+    handed = [summary.returns, summary.receiver, *(point.value for point in summary.yields)]
+    for key in {key for item in handed for key in keys_of(item)}:
+        if key in names or key not in summary.escaped:
+            continue
+        traits = summary.escaped[key]
+        mine = f"{line}.{key}"[-48:]
+        names[key] = mine
+        source = Source(origin, activation.value.symbol.function.name, frame.at(line))
+        frame.traits[mine] = traits._replace(source=source, owned=True)
+        world.sessions.pop(mine, None)
+
+
+def _settle(frame: Frame, world: World, activation: Activation, call: object, certain: bool) -> None:
+    for key, state in activation.summary.exits.items():
+        mine = activation.names.get(key)
+        if mine is not None:
+            world.sessions[mine] = _outer_state(world.sessions.get(mine), state, call, certain)
+        elif key in frame.analysis.shared:
+            world.sessions[key] = _outer_state(world.sessions.get(key), state, call, certain)
+    for key, state in activation.summary.raises.items():
+        mine = activation.names.get(key)
+        if mine is not None and state.is_open:
+            note_failure(frame, world, mine)
+            assert frame.raising is not None
+            frame.raising[mine] = join_states(frame.raising[mine], _outer_state(world.sessions.get(mine), state, call, certain))
+
+
+def _outer_state(before: State | None, after: State, call: object, certain: bool) -> State:
+    opened = after.opened.under(call, certain) if after.opened else (before.opened if before else None)  # type: ignore[arg-type]
+    return after._replace(opened=opened)
+
+
+def outward(activation: Activation, value: Value | None) -> Value | None:
+    """A callee's value as the caller knows it."""
+    names = activation.names
+    return rename(value, lambda key: names.get(key, key))
+
+
+def resume(
+    frame: Frame, world: World, activation: Activation, line: int, raised: bool, *, certain: bool = True
+) -> None:
+    """A generator goes on after its yields: with the value sent, or with an exception raised there."""
+    frame.touched = True
+    analysis, summary = frame.analysis, activation.summary
+    inner = {callee: world.sessions.get(caller, UNTOUCHED) for callee, caller in activation.names.items()}
+    context: Hashable = (
+        "resume", id(summary), raised,
+        tuple(sorted((key, s.phases, s.dirty, s.committed, s.expired) for key, s in inner.items())),
+    )  # fmt: skip
+    known = analysis.summaries.get(context)
+    if known is None:
+        if context in analysis.running or analysis.depth >= MAX_DEPTH:
+            return
+        analysis.running.add(context)
+        analysis.depth += 1
+        try:
+            known = analysis.summaries[context] = _resumed(frame, activation, inner, raised)
+        finally:
+            analysis.depth -= 1
+            analysis.running.discard(context)
+    apply(frame, world, activation._replace(summary=known), line, certain=certain)
+
+
+def _resumed(frame: Frame, activation: Activation, states: dict[Key, State], raised: bool) -> Summary:
+    inner = Frame(frame.analysis, activation.value)
+    for key, caller in activation.names.items():
+        if key not in frame.analysis.shared:
+            inner.traits[key] = frame.traits_of(caller)._replace(owned=False)
+    for key, traits in activation.summary.escaped.items():
+        inner.traits.setdefault(key, traits._replace(owned=False))
+    starts = []
+    for point in activation.summary.yields:
+        start = point.world.copy()
+        for key, state in states.items():
+            start.sessions[key] = state._replace(opened=None)
+        block = inner.function.blocks[point.block]
+        starts.append((block.error, 0, start) if raised else (point.block, point.index, start))
+    live = [start for start in starts if start[0] not in (ir.ERROR, ir.CANCELLED, ir.EXIT)]
+    inner.exits.extend(world for number, _, world in starts if number in (ir.ERROR, ir.CANCELLED))
+    interpret.run(inner, live)
+    if raised:
+        inner.exits.extend(inner.errors)
+    return finish(inner)
+
+
+def yields_of(activation: Activation) -> Value | None:
+    """What a generator hands out."""
+    return outward(activation, either(*(point.value for point in activation.summary.yields)))
+
+
+def at_yields(frame: Frame, world: World, activation: Activation, line: int) -> None:
+    """Puts the callee's sessions into the states that they have at its yields."""
+    call = frame.at(line)
+    for point in activation.summary.yields:
+        for key, state in point.world.sessions.items():
+            mine = activation.names.get(key, key if key in frame.analysis.shared else None)
+            if mine is not None:
+                world.sessions[mine] = _outer_state(world.sessions.get(mine), state, call, True)
+
+
+__all__ = [
+    "CLOSED", "NONE", "Activation", "Object", "Yielded", "apply", "at_yields", "execute", "finish",
+    "looks_like_a_session", "outward", "resume", "summarise", "yields_of",
+]  # fmt: skip

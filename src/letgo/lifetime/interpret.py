@@ -1,0 +1,460 @@
+"""Follows one activation of a function through its control-flow graph, with what is known of its variables.
+
+A worklist over blocks: each block is followed once for every world that reaches it and differs from those before.
+Worlds that agree in their sessions' phases and in the variables that branches test are joined.
+"""
+
+import heapq
+from collections.abc import Callable
+from typing import Any
+
+from letgo.holds import WaitKind
+from letgo.lifetime import calls, contexts, objects
+from letgo.lifetime.analysis import Frame, Yielded
+from letgo.lifetime.attributes import attribute, item_of, iterate
+from letgo.lifetime.effects import YIELDS, wait
+from letgo.lifetime.values import (
+    FALSE,
+    NONE,
+    TRUE,
+    Constant,
+    FunctionValue,
+    Instance,
+    Lazy,
+    Many,
+    Record,
+    Row,
+    Session,
+    Text,
+    Value,
+    either,
+    options,
+    simplify,
+)
+from letgo.lifetime.world import State, World, join, join_states, signature
+from letgo.source import program as ir
+
+MAX_WORLDS = 10
+MAX_VISITS = 400
+
+# --- expressions -----------------------------------------------------------------------------------------------------
+
+
+def evaluate(frame: Frame, world: World, expr: ir.Expr | None) -> Value | None:
+    """The value of an expression; what it does to sessions is done to the world."""
+    if expr is None:
+        return None
+    return _EVALUATE[type(expr)](frame, world, expr)
+
+
+def _name(frame: Frame, world: World, expr: ir.Name) -> Value | None:
+    name = expr.id
+    value = world.env.get(name)
+    if value is None:
+        return objects.named(frame.analysis, frame.module, frame.function, name)
+    if type(value) is FunctionValue and value.symbol.function in frame.function.functions:
+        return capture(frame, world, value)  # a closure sees its variables as they are when it runs
+    return value
+
+
+def capture(frame: Frame, world: World, value: FunctionValue) -> FunctionValue:
+    mentions = value.symbol.function.mentions
+    captured = tuple(
+        (name, held)
+        for name, held in sorted(world.env.items())
+        if name in mentions and name != value.symbol.function.name and name[0] != "."
+    )
+    cut = simplify(value._replace(captured=captured))
+    return cut if isinstance(cut, FunctionValue) else value
+
+
+def _const(frame: Frame, world: World, expr: ir.Const) -> Value | None:
+    value = expr.value
+    if value is None:
+        return NONE
+    if value is True:
+        return TRUE
+    if value is False:
+        return FALSE
+    return Text(value) if isinstance(value, str) else None
+
+
+def _attr(frame: Frame, world: World, expr: ir.Attr) -> Value | None:
+    return attribute(frame, world, evaluate(frame, world, expr.value), expr.name, expr.line)
+
+
+def _item(frame: Frame, world: World, expr: ir.Item) -> Value | None:
+    value = evaluate(frame, world, expr.value)
+    key = evaluate(frame, world, expr.key)
+    return item_of(value, expr.key.value if isinstance(expr.key, ir.Const) else key)
+
+
+def _star(frame: Frame, world: World, expr: ir.Star) -> Value | None:
+    return evaluate(frame, world, expr.value)
+
+
+def _await(frame: Frame, world: World, expr: ir.Await) -> Value | None:
+    return calls.await_value(frame, world, evaluate(frame, world, expr.value), expr.line)
+
+
+def _dict(frame: Frame, world: World, expr: ir.Dict) -> Value | None:
+    items: list[tuple[str | int, Value]] = []
+    for key, item in zip(expr.keys, expr.values, strict=True):
+        if key is not None and not isinstance(key, ir.Const):
+            evaluate(frame, world, key)
+        value = evaluate(frame, world, item)
+        if value is not None and isinstance(key, ir.Const) and isinstance(key.value, str):
+            items.append((key.value, value))
+    return Record(tuple(items)) if items else None
+
+
+def _sequence(frame: Frame, world: World, expr: ir.Sequence) -> Value | None:
+    values = [evaluate(frame, world, item) for item in expr.items]
+    items = tuple((place, value) for place, value in enumerate(values) if value is not None)
+    return Record(items) if items else None
+
+
+def _either(frame: Frame, world: World, expr: ir.Either) -> Value | None:
+    for test in expr.tests:
+        evaluate(frame, world, test)
+    before = world.sessions.copy()
+    values = []
+    for option in expr.options:
+        values.append(evaluate(frame, world, option))
+    merge_sessions(world, before)
+    found = [value for value in values if value is not None and value != NONE]
+    return either(*found) if found else either(*values)
+
+
+def merge_sessions(world: World, before: dict[str, State]) -> None:
+    """What was done may not have been done: each session that was there before may still be as it was."""
+    for key, state in before.items():
+        now = world.sessions.get(key)
+        if now is not None and now is not state:
+            world.sessions[key] = join_states(now, state)
+
+
+def _group(frame: Frame, world: World, expr: ir.Group) -> Value | None:
+    for part in expr.parts:
+        evaluate(frame, world, part)
+    return None
+
+
+def _bind(frame: Frame, world: World, expr: ir.Bind) -> Value | None:
+    value = evaluate(frame, world, expr.value)
+    world.bind(expr.name, value)
+    return value
+
+
+def _comprehension(frame: Frame, world: World, expr: ir.Comprehension) -> Value | None:
+    outer = {}
+    for loop in expr.loops:
+        iterable = evaluate(frame, world, loop.iterable)
+        item = iterate(frame, world, iterable, expr.line)
+        for name in _target_names(loop.target):
+            outer.setdefault(name, world.env.get(name))
+        assign(frame, world, loop.target, item, expr.line)
+        for condition in loop.conditions:
+            evaluate(frame, world, condition)
+    element = evaluate(frame, world, expr.element)
+    for name, value in outer.items():
+        world.bind(name, value)
+    return None if element is None else Many(element)
+
+
+def _target_names(target: ir.Expr) -> list[str]:
+    match target:
+        case ir.Name(name):
+            return [name]
+        case ir.Sequence(items):
+            return [name for item in items for name in _target_names(item)]
+        case ir.Star(value):
+            return _target_names(value)
+    return []
+
+
+def _lambda(frame: Frame, world: World, expr: ir.Lambda) -> Value | None:
+    function = frame.function.functions[expr.index]
+    symbol = frame.analysis.names.function_symbol(frame.module, function, frame.symbol.owner)
+    return capture(frame, world, FunctionValue(symbol, None, (), False))
+
+
+def _call(frame: Frame, world: World, expr: ir.Call) -> Value | None:
+    return calls.call(frame, world, expr)
+
+
+_EVALUATE: dict[type, Callable[[Frame, World, Any], Value | None]] = {
+    ir.Name: _name,
+    ir.Const: _const,
+    ir.Attr: _attr,
+    ir.Item: _item,
+    ir.Star: _star,
+    ir.Await: _await,
+    ir.Dict: _dict,
+    ir.Sequence: _sequence,
+    ir.Either: _either,
+    ir.Group: _group,
+    ir.Bind: _bind,
+    ir.Comprehension: _comprehension,
+    ir.Lambda: _lambda,
+    ir.Call: _call,
+}
+
+# --- assignments -----------------------------------------------------------------------------------------------------
+
+
+def assign(frame: Frame, world: World, target: ir.Expr, value: Value | None, line: int) -> None:
+    """Binds a target. An attribute is kept in the object that the variable holds."""
+    match target:
+        case ir.Name(name):
+            world.bind(name, simplify(value))
+        case ir.Attr(ir.Name(name), attribute_name, _):
+            holder = world.env.get(name)
+            if isinstance(holder, Instance):
+                world.bind(name, simplify(with_attribute(holder, attribute_name, value)))
+        case ir.Item(ir.Name(name), ir.Const(key), _) if isinstance(key, str | int):
+            holder = world.env.get(name)
+            known = holder.items if isinstance(holder, Record) else ()
+            kept = tuple(item for item in known if item[0] != key)
+            if value is not None:
+                world.bind(name, simplify(Record((*kept, (key, value)))))
+        case ir.Sequence(items):
+            for place, item in enumerate(items):
+                assign(frame, world, item, item_of(value, place), line)
+        case ir.Star(inner):
+            assign(frame, world, inner, None, line)
+        case ir.Attr(holder_expr, _, _) | ir.Item(holder_expr, _, _):
+            evaluate(frame, world, holder_expr)
+
+
+def with_attribute(holder: Instance, name: str, value: Value | None) -> Instance:
+    kept = [item for item in holder.attributes if item[0] != name]
+    if value is not None:
+        kept.append((name, value))
+    return Instance(holder.cls, tuple(sorted(kept, key=lambda item: item[0])))
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+def _evaluate_step(frame: Frame, world: World, step: ir.Evaluate) -> bool:
+    evaluate(frame, world, step.value)
+    return True
+
+
+def _assign_step(frame: Frame, world: World, step: ir.Assign) -> bool:
+    if step.value is None:
+        return True
+    value = evaluate(frame, world, step.value)
+    if value is None and step.annotation is not None:
+        declared = objects.annotation_value(frame.analysis, frame.module, frame.function, step.annotation)
+        if objects.is_session_type(frame.analysis, declared) is None:
+            value = declared
+    assign(frame, world, step.target, value, step.line)
+    return True
+
+
+def _delete_step(frame: Frame, world: World, step: ir.Delete) -> bool:
+    if isinstance(step.target, ir.Name):
+        world.bind(step.target.id, None)
+    return True
+
+
+def _return_step(frame: Frame, world: World, step: ir.Return) -> bool:
+    world.returned = simplify(evaluate(frame, world, step.value))
+    world.return_line = step.line
+    return True
+
+
+def _raise_step(frame: Frame, world: World, step: ir.Raise) -> bool:
+    evaluate(frame, world, step.value)
+    frame.touched = True
+    return True
+
+
+def _enter_step(frame: Frame, world: World, step: ir.Enter) -> bool:
+    context = evaluate(frame, world, step.value)
+    given, entered = contexts.enter(frame, world, context, step)
+    world.bind(f".with{step.key}", entered)
+    if step.target is not None:
+        assign(frame, world, step.target, given, step.line)
+    return True
+
+
+def _leave_step(frame: Frame, world: World, step: ir.Leave) -> bool:
+    entered = world.env.get(f".with{step.key}")
+    if entered is not None:
+        contexts.leave(frame, world, entered, step)
+    return True
+
+
+def _next_step(frame: Frame, world: World, step: ir.Next) -> bool:
+    iterable = evaluate(frame, world, step.iterable)
+    assign(frame, world, step.target, iterate(frame, world, iterable, step.line), step.line)
+    return True
+
+
+def _define_step(frame: Frame, world: World, step: ir.Define) -> bool:
+    if not step.is_class:
+        function = frame.function.functions[step.index]
+        symbol = frame.analysis.names.function_symbol(frame.module, function, frame.symbol.owner)
+        world.bind(step.name, FunctionValue(symbol, None, (), objects.manages(frame.analysis, symbol)))
+    return True
+
+
+def _assume_step(frame: Frame, world: World, step: ir.Assume) -> bool:
+    """Whether this branch can be taken. A variable tested against None is known on the branch."""
+    if type(step.value) is not ir.Name:
+        return True
+    name = step.value.id
+    value = world.env.get(name)
+    for option in options(value):
+        if _possible(option, step):
+            break
+    else:
+        if value is not None:
+            return False
+    if step.test == "none" and step.holds and value is None:
+        world.bind(name, NONE)
+    elif isinstance(value, Constant | Instance | Session | Row) or value is None:
+        pass
+    else:
+        kept = [option for option in options(value) if _possible(option, step)]
+        world.bind(name, either(*kept))
+    return True
+
+
+def _possible(value: Value, step: ir.Assume) -> bool:
+    known = value.value if isinstance(value, Constant) else True
+    if step.test == "none":
+        if isinstance(value, Row):
+            return True  # what a query gave may be None
+        return (known is None) == step.holds
+    if isinstance(value, Constant):
+        return bool(known) == step.holds
+    if isinstance(value, Session | Instance | FunctionValue | Lazy):
+        return step.holds
+    return True
+
+
+def _catch_step(frame: Frame, world: World, step: ir.Catch) -> bool:
+    if step.name:
+        world.bind(step.name, None)
+    return True
+
+
+_STEPS: dict[type, Callable[[Frame, World, Any], bool]] = {
+    ir.Evaluate: _evaluate_step,
+    ir.Assign: _assign_step,
+    ir.Delete: _delete_step,
+    ir.Return: _return_step,
+    ir.Raise: _raise_step,
+    ir.Enter: _enter_step,
+    ir.Leave: _leave_step,
+    ir.Next: _next_step,
+    ir.Define: _define_step,
+    ir.Assume: _assume_step,
+    ir.Catch: _catch_step,
+}
+
+# --- the graph -------------------------------------------------------------------------------------------------------
+
+
+def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
+    """Follows the function from the given places (block, step, world). Fills the frame's exits, errors and yields."""
+    order = frame.analysis.order_of(frame.function)
+    worlds: dict[int, dict[object, World]] = {}
+    pending: dict[int, dict[object, World]] = {}
+    queue: list[tuple[int, int]] = []
+
+    def reach(number: int, world: World) -> None:
+        if number == ir.EXIT:
+            frame.exits.append(world)
+            return
+        if number in (ir.ERROR, ir.CANCELLED):
+            frame.errors.append(world)
+            return
+        known = worlds.setdefault(number, {})
+        sign: object = signature(world, frame.flags)
+        if sign not in known and len(known) >= MAX_WORLDS:
+            sign = next(iter(known))
+        before = known.get(sign)
+        merged = world if before is None else join(before, world)
+        if before is not None and (merged is before or merged == before):
+            return
+        known[sign] = merged
+        if number not in pending:
+            pending[number] = {}
+            heapq.heappush(queue, (order[number], number))
+        pending[number][sign] = merged
+
+    for number, index, world in starts:
+        follow_block(frame, number, index, world, reach)
+    visits = 0
+    while queue and visits < MAX_VISITS:
+        _, number = heapq.heappop(queue)
+        for world in pending.pop(number).values():
+            visits += 1
+            follow_block(frame, number, 0, world.copy(), reach)
+
+
+def follow_block(
+    frame: Frame, number: int, start: int, world: World, reach: Callable[[int, World], None]
+) -> None:
+    """Follows one block's steps and hands the world on to the successors and, where it may raise, to the error edge."""
+    block = frame.function.blocks[number]
+    failing: dict[str, State] | None = None
+    alive = True
+    for index in range(start, len(block.steps)):
+        step = block.steps[index]
+        frame.touched = False
+        frame.raising = None
+        if type(step) is ir.Yield:
+            _yield(frame, world, step, number, index)
+            frame.touched = True
+        elif not _STEPS[type(step)](frame, world, step):
+            return
+        if frame.touched:
+            failing = _failing(failing, world.sessions)
+            if frame.raising is not None:
+                failing = _failing(failing, frame.raising)
+        if type(step) is ir.Raise:
+            alive = False
+            break
+    if failing is not None:
+        error = world.copy() if alive else world
+        error.sessions = failing
+        reach(block.error, error)
+    if not alive:
+        return
+    for place, successor in enumerate(block.successors):
+        reach(successor, world.copy() if place < len(block.successors) - 1 else world)
+
+
+def _failing(known: dict[str, State] | None, sessions: dict[str, State]) -> dict[str, State]:
+    if known is None:
+        return sessions.copy()
+    for key, state in sessions.items():
+        mine = known.get(key)
+        if mine is None:
+            known[key] = state
+        elif mine is not state:
+            known[key] = join_states(mine, state)
+    return known
+
+
+def _yield(frame: Frame, world: World, step: ir.Yield, number: int, index: int) -> None:
+    value = evaluate(frame, world, step.value)
+    if step.delegates:
+        iterate(frame, world, value, step.line)
+        value = None
+    wait(frame, world, WaitKind.STREAM, YIELDS, step.line, True)
+    place = (number, index)
+    before = frame.yields.get(place)
+    after = world.copy()
+    after.bind(step.target, None)
+    if before is not None:
+        value = either(before.value, value)
+        after = join(before.world, after)
+    frame.yields[place] = Yielded(number, index + 1, after, value)
+    world.bind(step.target, None)

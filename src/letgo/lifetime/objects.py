@@ -1,0 +1,221 @@
+"""What names, annotations and attributes stand for, before any of it runs."""
+
+from letgo.holds import Origin, Site, Source
+from letgo.lifetime import sqlalchemy
+from letgo.lifetime.analysis import Analysis
+from letgo.lifetime.values import (
+    ClassValue,
+    Factory,
+    FunctionValue,
+    Instance,
+    Key,
+    Many,
+    ModuleValue,
+    Object,
+    Outside,
+    Value,
+    either,
+    rename,
+)
+from letgo.lifetime.world import Traits
+from letgo.source.names import ClassSymbol, External, FunctionSymbol, ModuleSymbol, Symbol, VariableSymbol
+from letgo.source.program import Assign, Attr, Call, Const, Expr, Function, Group, Item, Module, Name, Sequence
+
+CONTEXT_DECORATORS = frozenset({"contextlib.contextmanager", "contextlib.asynccontextmanager", "async_generator.asynccontextmanager"})
+_WRAPPERS = frozenset({"Optional", "Annotated", "Union", "Final", "ClassVar", "Required", "NotRequired", "Mapped", "Awaitable", "Coroutine", "Type"})
+_LISTS = frozenset({"list", "List", "Sequence", "Iterable", "Iterator", "tuple", "Tuple", "set", "Set", "frozenset", "Collection", "AsyncIterator", "AsyncIterable"})
+
+
+def symbol_value(analysis: Analysis, symbol: Symbol | None) -> Value | None:
+    """The value of a resolved name."""
+    match symbol:
+        case FunctionSymbol():
+            return FunctionValue(symbol, None, (), manages(analysis, symbol))
+        case ClassSymbol():
+            return ClassValue(symbol)
+        case ModuleSymbol(module):
+            return ModuleValue(module)
+        case External(dotted):
+            return Outside(dotted)
+        case VariableSymbol(module, name):
+            return variable(analysis, module, name)
+    return None
+
+
+def manages(analysis: Analysis, symbol: FunctionSymbol) -> bool:
+    """Whether a decorator makes a context manager of the function."""
+    return any(decorator_name(analysis, symbol, decorator) in CONTEXT_DECORATORS for decorator in symbol.function.decorators)
+
+
+def decorator_name(analysis: Analysis, symbol: FunctionSymbol, decorator: Expr) -> str:
+    """The dotted name of a decorator outside the code base, with or without a call; empty for any other."""
+    target = decorator.func if isinstance(decorator, Call) else decorator
+    found = analysis.names.resolve(symbol.module, target)
+    if isinstance(found, External):
+        return found.dotted.removeprefix("builtins.")
+    return ""
+
+
+def is_property(analysis: Analysis, symbol: FunctionSymbol) -> bool:
+    for decorator in symbol.function.decorators:
+        match decorator:
+            case Name(name) | Attr(_, name, _) if name in ("property", "cached_property", "hybrid_property"):
+                return True
+    return False
+
+
+def named(analysis: Analysis, module: Module, function: Function, name: str) -> Value | None:
+    """A name that is no local variable, as the function sees it."""
+    key = (id(function), name)
+    if key not in analysis.static:
+        analysis.static[key] = None
+        analysis.static[key] = symbol_value(analysis, analysis.names.resolve(module, Name(name), function))
+    return analysis.static[key]
+
+
+def annotation_value(analysis: Analysis, module: Module, function: Function, expr: Expr | None) -> Value | None:
+    """What an annotation says of a value. A session's type is an `Object` of its dotted name."""
+    match expr:
+        case Name() | Attr():
+            return _typed(analysis, analysis.names.resolve(module, expr, function))
+        case Item(Name(name) | Attr(_, name, _), inner, _) if name in _WRAPPERS:
+            first = inner.items[0] if isinstance(inner, Sequence) and inner.items and name != "Union" else inner
+            if name == "Coroutine" and isinstance(inner, Sequence) and inner.items:
+                first = inner.items[-1]
+            return annotation_value(analysis, module, function, first)
+        case Item(Name(name) | Attr(_, name, _), inner, _) if name in _LISTS:
+            item = annotation_value(analysis, module, function, inner)
+            return None if item is None else Many(item)
+        case Item(value, _, _):
+            return annotation_value(analysis, module, function, value)
+        case Group(parts) | Sequence(parts):
+            return either(*(annotation_value(analysis, module, function, part) for part in parts))
+        case Const(None):
+            return None
+    return None
+
+
+def _typed(analysis: Analysis, symbol: Symbol | None) -> Value | None:
+    match symbol:
+        case ClassSymbol():
+            if is_session_class(analysis, symbol):
+                return Object(session_base(analysis, symbol))
+            return Instance(symbol, ())
+        case External(dotted):
+            return None if dotted.startswith(("builtins.", "typing.")) else Object(dotted)
+        case VariableSymbol(module, name):
+            for step in analysis.names.assignments(module, name):
+                if step.value is not None and not isinstance(step.value, Call):
+                    return annotation_value(analysis, module, module.body, step.value)
+                if isinstance(step.value, Call) and isinstance(step.value.func, Name | Attr):
+                    return annotation_value(analysis, module, module.body, step.value.args[-1]) if step.value.args else None
+    return None
+
+
+def is_session_class(analysis: Analysis, symbol: ClassSymbol) -> bool:
+    dotted = f"{symbol.module.path}:{symbol.cls.qualname}"
+    return analysis.names.is_subclass(symbol, sqlalchemy.SESSIONS) or symbol.cls.qualname in analysis.settings.sessions or dotted in analysis.settings.sessions
+
+
+def session_base(analysis: Analysis, symbol: ClassSymbol) -> str:
+    if analysis.names.is_subclass(symbol, sqlalchemy.ASYNC_SESSIONS):
+        return "sqlalchemy.ext.asyncio.AsyncSession"
+    return "sqlalchemy.orm.Session"
+
+
+def is_session_type(analysis: Analysis, value: Value | None) -> str | None:
+    """The dotted type, when a value says no more than that it is a session or connection."""
+    if isinstance(value, Object) and (
+        value.dotted in sqlalchemy.SESSIONS or value.dotted in sqlalchemy.CONNECTIONS or value.dotted in analysis.settings.sessions
+    ):
+        return value.dotted
+    for option in getattr(value, "options", ()):
+        found = is_session_type(analysis, option)
+        if found:
+            return found
+    return None
+
+
+def variable(analysis: Analysis, module: Module, name: str) -> Value | None:
+    """A module's variable: what its assignments give. A session among them is shared by all who use it."""
+    key = (id(module), name)
+    if key in analysis.variables:
+        return analysis.variables[key]
+    analysis.variables[key] = None
+    values: list[Value | None] = []
+    for step in analysis.names.assignments(module, name):
+        values.append(_assigned(analysis, module, name, step))
+    analysis.variables[key] = either(*values)
+    return analysis.variables[key]
+
+
+def _assigned(analysis: Analysis, module: Module, name: str, step: Assign) -> Value | None:
+    from letgo.lifetime import calls  # the one cycle: a module's variables are made by calls
+
+    value = calls.evaluate_at_module_level(analysis, module, step)
+    if isinstance(value, Factory):
+        value = value._replace(name=name)
+    elif value is None or value == calls.NONE:
+        declared = annotation_value(analysis, module, module.body, step.annotation)
+        dotted = is_session_type(analysis, declared)
+        value = None if dotted and value is None else declared
+    return share(analysis, value, f"{module.path}:{name}", Site(module.path, step.line, "<module>"), Origin.GLOBAL, name)
+
+
+def share(analysis: Analysis, value: Value | None, prefix: str, site: Site, origin: Origin, name: str) -> Value | None:
+    """The value with its sessions known to the whole analysis under lasting keys."""
+
+    def lasting(key: Key) -> Key:
+        if key in analysis.shared:
+            return key
+        shared = f"g:{prefix}:{key}"
+        analysis.shared.setdefault(
+            shared, Traits(Source(origin, name, site), False, None, False, False, True, True)
+        )
+        return shared
+
+    return rename(value, lasting)
+
+
+def is_model(analysis: Analysis, symbol: ClassSymbol) -> bool:
+    """Whether a class is mapped to a table."""
+    names = analysis.names
+    if names.is_subclass(symbol, sqlalchemy.MODEL_BASES) or names.is_subclass(symbol, {"sqlalchemy.orm.declarative_base()", "sqlalchemy.ext.declarative.declarative_base()"}):
+        return True
+    return any(field.name in ("__tablename__", "__table__") for cls in names.mro(symbol) if isinstance(cls, ClassSymbol) for field in cls.cls.fields)
+
+
+def field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | None:
+    """What a class body says of an attribute, by annotation or by value."""
+    found = analysis.names.find_field(cls, name)
+    if found is None:
+        return None
+    owner, field = found
+    declared = annotation_value(analysis, owner.module, owner.module.body, field.annotation)
+    if declared is not None or field.value is None:
+        return declared
+    from letgo.lifetime import calls
+
+    step = Assign(Name(name), field.value, None, field.line)
+    value = calls.evaluate_at_module_level(analysis, owner.module, step)
+    return share(
+        analysis, value, f"{owner.module.path}:{owner.cls.qualname}.{name}",
+        Site(owner.module.path, field.line, owner.cls.qualname), Origin.ATTRIBUTE, name,
+    )  # fmt: skip
+
+
+def class_attributes(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value]:
+    """The attributes that a class's constructor gives its objects, whatever it is given."""
+    found = analysis.attributes.get(cls)
+    if found is None:
+        analysis.attributes[cls] = {}
+        from letgo.lifetime import calls
+
+        found = analysis.attributes[cls] = calls.attributes_of_a_new(analysis, cls)
+    return found
+
+
+__all__ = [
+    "annotation_value", "class_attributes", "decorator_name", "field_value", "is_model", "is_property",
+    "is_session_class", "is_session_type", "manages", "named", "session_base", "share", "symbol_value", "variable",
+]  # fmt: skip

@@ -1,0 +1,103 @@
+"""Methods of sessions, queries and results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from letgo.lifetime import calls, effects, objects, sqlalchemy
+from letgo.lifetime.analysis import Frame
+from letgo.lifetime.values import ClassValue, Key, Many, Query, Result, Row, Selectable, Session, Transaction, Value
+from letgo.lifetime.world import Chain, World
+from letgo.source.names import ClassSymbol
+
+if TYPE_CHECKING:
+    from letgo.lifetime.calls import Arguments
+
+
+def session_method(
+    frame: Frame, world: World, key: Key, name: str, arguments: Arguments, line: int
+) -> Value | None:
+    effect = sqlalchemy.SESSION_METHODS.get(name)
+    traits = frame.traits_of(key)
+    if effect is None and name in frame.analysis.settings.releasers:
+        effect = "close"
+    match effect:
+        case "query":
+            effects.arm(frame, world, key, Chain(frame.at(line), (), traits.certain))
+            if name in sqlalchemy.WRITES:
+                effects.touch(world, key)
+            return _fetched(frame, key, name, arguments)
+        case "touch":
+            effects.touch(world, key)
+        case "build":
+            return Query(key, _model(frame, arguments.get(0, "entity")))
+        case "commit":
+            effects.commit(frame, world, key, line)
+        case "rollback":
+            effects.rollback(frame, world, key, line)
+        case "close":
+            effects.close(frame, world, key, line)
+        case "begin":
+            return Transaction(key, False)
+        case "savepoint":
+            effects.arm(frame, world, key, Chain(frame.at(line), (), traits.certain))
+        case "run":
+            rest = arguments.rest(1)._replace(positional=(Session(key), *arguments.positional[1:]))
+            return calls.apply(frame, world, arguments.get(0, "fn"), rest, line)
+        case None:
+            effects.arm(frame, world, key, Chain(frame.at(line), (), False))
+    return None
+
+
+def _fetched(frame: Frame, key: Key, name: str, arguments: Arguments) -> Value | None:
+    model = _model(frame, arguments.get(0, "statement") or arguments.get(0, "entity"))
+    if name in ("get", "get_one", "merge", "scalar", "first"):
+        return Row(key, model)
+    if name == "refresh":
+        return None
+    return Result(key, model)
+
+
+def _model(frame: Frame, value: Value | None) -> ClassSymbol | None:
+    match value:
+        case Selectable(model):
+            return model
+        case ClassValue(symbol) if objects.is_model(frame.analysis, symbol):
+            return symbol
+        case Row(_, model):
+            return model
+    return None
+
+
+def query_method(frame: Frame, world: World, query: Query, name: str, line: int) -> Value | None:
+    """A legacy query: the methods that build give a query, the others run it."""
+    if name not in sqlalchemy.QUERY_TERMINALS:
+        return query
+    traits = frame.traits_of(query.key)
+    effects.arm(frame, world, query.key, Chain(frame.at(line), (), traits.certain))
+    if name in ("delete", "update"):
+        effects.touch(world, query.key)
+        return None
+    if name in ("first", "one", "one_or_none", "get"):
+        return Row(query.key, query.model)
+    return Many(Row(query.key, query.model)) if name == "all" else None
+
+
+def result_method(key: Key, model: ClassSymbol | None, name: str) -> Value | None:
+    if name in sqlalchemy.RESULT_SCALARS:
+        return Row(key, model)
+    if name in sqlalchemy.RESULT_LISTS:
+        return Many(Row(key, model))
+    return Result(key, model) if name in ("scalars", "mappings", "unique", "tuples", "columns", "yield_per") else None
+
+
+def transaction_method(frame: Frame, world: World, key: Key, name: str, line: int) -> Value | None:
+    if name == "commit":
+        effects.commit(frame, world, key, line)
+    elif name == "rollback":
+        effects.rollback(frame, world, key, line)
+    elif name == "close":
+        effects.close(frame, world, key, line)
+    else:
+        return session_method(frame, world, key, name, calls.NO_ARGUMENTS, line)
+    return None

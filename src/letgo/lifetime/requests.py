@@ -1,0 +1,312 @@
+"""One request, from its dependencies to the last byte: the order in which FastAPI runs things around an endpoint."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from letgo.holds import MisuseKind, Origin, Site, Source, Wait, WaitKind
+from letgo.lifetime import calls, effects, functions, interpret, objects
+from letgo.lifetime.analysis import Analysis, Frame
+from letgo.lifetime.dependencies import Dependency, dependencies_of
+from letgo.lifetime.endpoints import Endpoint
+from letgo.lifetime.framework import ExitMoment
+from letgo.lifetime.functions import Activation
+from letgo.lifetime.sqlalchemy import is_async
+from letgo.lifetime.values import (
+    ClassValue,
+    FunctionValue,
+    Instance,
+    Key,
+    Lazy,
+    Record,
+    Response,
+    Session,
+    Value,
+    keys_of,
+    options,
+)
+from letgo.lifetime.world import OPEN, UNTOUCHED, Chain, Traits, World
+from letgo.source import program as ir
+
+Ends = Callable[[str | None], ExitMoment]
+"""When a yield dependency of a scope ends, in the FastAPI version at hand."""
+
+
+@dataclass(slots=True)
+class _Request:
+    """A request on its way: what was injected, and what must be taken down again."""
+
+    analysis: Analysis
+    endpoint: Endpoint
+    frame: Frame
+    world: World
+    ends: Ends
+    solved: dict[Hashable, Value | None] = field(default_factory=dict)
+    teardown: list[tuple[Activation | Key, ExitMoment]] = field(default_factory=list)
+    solving: set[Hashable] = field(default_factory=set)
+
+
+def follow_endpoint(analysis: Analysis, endpoint: Endpoint, ends: Ends, pool: int) -> None:
+    """Follows a request through its endpoint; what is held on the way is noted in the analysis."""
+    symbol = endpoint.function
+    frame = Frame(analysis, FunctionValue(symbol, None, (), False))
+    request = _Request(analysis, endpoint, frame, World({}, {}), ends)
+    analysis.followed.add(id(symbol.function))
+    analysis.given.add(id(symbol.function))
+    asked = Site(symbol.module.path, symbol.function.line, symbol.function.qualname)
+    for dependency in endpoint.dependencies:
+        solve(request, dependency, asked, "")
+    _bind_parameters(request, asked)
+    frame.flags = analysis.flags_of(symbol.function)
+    if symbol.function.is_generator:
+        analysis.streamed.add(id(symbol.function))
+    entered = {key for key, state in request.world.sessions.items() if state.is_open}
+    interpret.run(frame, [(ir.ENTRY, 0, request.world.copy())])
+    exits = list(frame.exits)
+    for world in exits:
+        _respond(request, world, entered, pool)
+    functions.finish(frame)
+
+
+# --- before the endpoint ---------------------------------------------------------------------------------------------
+
+
+def _bind_parameters(request: _Request, asked: Site) -> None:
+    endpoint, frame, world = request.endpoint, request.frame, request.world
+    symbol = endpoint.function
+    injected = dict(dependencies_of(request.analysis.names, symbol.module, symbol.function))
+    for param, dependency in injected.items():
+        world.bind(param.name, solve(request, dependency, asked, param.name))
+    params = list(symbol.function.params)
+    if symbol.owner is not None and params:
+        attributes = [(field.name, solve(request, dependency, asked, field.name)) for field, dependency in endpoint.fields]
+        known = tuple(sorted((name, value) for name, value in attributes if value is not None))
+        world.bind(params[0].name, Instance(symbol.owner, known))
+        params = params[1:]
+    for param in params:
+        if param not in injected and param.name not in world.env:
+            declared = objects.annotation_value(request.analysis, symbol.module, symbol.function, param.annotation)
+            if objects.is_session_type(request.analysis, declared) is None:
+                world.bind(param.name, declared)
+
+
+def solve(request: _Request, dependency: Dependency, asked: Site, name: str) -> Value | None:
+    """Runs a dependency, unless it ran before with the same scope: FastAPI keeps its value for the request."""
+    scope = dependency.scope
+    target = dependency.callable if dependency.callable is not None else dependency.expr
+    key: Hashable = (id(target), scope)
+    if dependency.use_cache and key in request.solved:
+        return request.solved[key]
+    if key in request.solving or len(request.solving) > 20:
+        return None
+    request.solving.add(key)
+    try:
+        value = _solve(request, dependency, asked, name)
+    finally:
+        request.solving.discard(key)
+    request.solved[key] = value
+    return value
+
+
+def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) -> Value | None:
+    target = _target(request, dependency)
+    for option in options(target):
+        match option:
+            case FunctionValue():
+                return _run_dependency(request, option, dependency, asked)
+            case Instance(cls, _):
+                method = request.analysis.names.find_method(cls, "__call__")
+                if method is not None:
+                    return _run_dependency(request, FunctionValue(method, option, (), False), dependency, asked)
+            case ClassValue(symbol):
+                return _construct(request, option, dependency, asked)
+            case _:
+                before = set(request.frame.traits)
+                given = calls.apply(request.frame, request.world, option, calls.NO_ARGUMENTS, asked.line)
+                if given is not None:
+                    _adopt(request, before, _name(dependency), asked)
+                    return given
+    return _by_annotation(request, dependency, asked, name)
+
+
+def _target(request: _Request, dependency: Dependency) -> Value | None:
+    analysis = request.analysis
+    if dependency.callable is not None:
+        return objects.symbol_value(analysis, dependency.callable)
+    expr = dependency.expr
+    if isinstance(expr, ir.Call) and _is_depends(expr):
+        given = dict(expr.keywords)
+        expr = expr.args[0] if expr.args else given.get("dependency", ir.Const(None))
+    step = ir.Assign(ir.Name("_"), expr, None, dependency.line)
+    return calls.evaluate_at_module_level(analysis, dependency.module, step)
+
+
+def _is_depends(expr: ir.Call) -> bool:
+    return isinstance(expr.func, ir.Name | ir.Attr) and (
+        getattr(expr.func, "id", "") in ("Depends", "Security") or getattr(expr.func, "name", "") in ("Depends", "Security")
+    )
+
+
+def _run_dependency(
+    request: _Request, value: FunctionValue, dependency: Dependency, asked: Site
+) -> Value | None:
+    frame, world, analysis = request.frame, request.world, request.analysis
+    symbol = value.symbol
+    analysis.dependencies.add(id(symbol.function))
+    here = Site(symbol.module.path, symbol.function.line, symbol.function.qualname)
+    bound: dict[str, Value] = {}
+    for param, inner in dependencies_of(analysis.names, symbol.module, symbol.function):
+        given = solve(request, inner, here, param.name)
+        if given is not None:
+            bound[param.name] = given
+    before = set(frame.traits)
+    activation = functions.execute(frame, world, value, bound, request.endpoint.function.function.line)
+    if symbol.function.is_generator:
+        functions.at_yields(frame, world, activation, frame.function.line)
+        request.teardown.append((activation, request.ends(dependency.scope)))
+        given_value = functions.yields_of(activation)
+    else:
+        given_value = functions.outward(activation, activation.summary.returns)
+    _adopt(request, before, symbol.function.name, asked)
+    if isinstance(given_value, Lazy) and given_value.kind == "coroutine":
+        given_value = calls.await_value(frame, world, given_value, frame.function.line)
+    return given_value
+
+
+def _construct(request: _Request, value: ClassValue, dependency: Dependency, asked: Site) -> Value | None:
+    analysis = request.analysis
+    init = analysis.names.find_method(value.symbol, "__init__")
+    bound: dict[str, Value | None] = {}
+    if init is not None:
+        here = Site(init.module.path, init.function.line, init.function.qualname)
+        for param, inner in dependencies_of(analysis.names, init.module, init.function):
+            bound[param.name] = solve(request, inner, here, param.name)
+    before = set(request.frame.traits)
+    arguments = calls.Arguments((), bound, False)
+    made = calls.apply(request.frame, request.world, value, arguments, request.frame.function.line)
+    _adopt(request, before, value.symbol.cls.name, asked)
+    return made
+
+
+def _by_annotation(request: _Request, dependency: Dependency, asked: Site, name: str) -> Value | None:
+    """A dependency that can't be followed gives what the parameter is declared as; a session is taken to be one of a
+    yield dependency."""
+    declared = objects.annotation_value(
+        request.analysis, dependency.module, dependency.function or dependency.module.body, dependency.annotation
+    )
+    dotted = objects.is_session_type(request.analysis, declared)
+    if dotted is None:
+        return declared
+    key = f"d.{name}"
+    source = Source(Origin.DEPENDENCY, _name(dependency), asked)
+    request.frame.traits[key] = Traits(source, is_async(dotted), None, False, True, False, True)
+    request.world.sessions[key] = UNTOUCHED
+    request.teardown.append((key, request.ends(dependency.scope)))
+    return Session(key)
+
+
+def _name(dependency: Dependency) -> str:
+    match dependency.expr:
+        case ir.Call(_, (ir.Name(name) | ir.Attr(_, name, _), *_), _, _) | ir.Name(name) | ir.Attr(_, name, _):
+            return name
+    return "a dependency"
+
+
+def _adopt(request: _Request, before: set[Key], name: str, asked: Site) -> None:
+    """The sessions that a dependency made are the request's."""
+    for key, traits in request.frame.traits.items():
+        if key not in before and traits.source.origin in (Origin.FACTORY, Origin.CONTEXT):
+            request.frame.traits[key] = traits._replace(source=Source(Origin.DEPENDENCY, name, asked), owned=True)
+
+
+# --- after the endpoint ----------------------------------------------------------------------------------------------
+
+
+def _respond(request: _Request, world: World, entered: set[Key], pool: int) -> None:
+    """What happens to a returned value: it is serialised or sent, and the dependencies end before or after that."""
+    frame, endpoint = request.frame, request.endpoint
+    line = world.return_line or frame.function.end_line
+    responses = [option for option in options(world.returned) if isinstance(option, Response)]
+    serialised = not responses and not _is_response(endpoint) and endpoint.kind == "http" and not frame.function.is_generator
+    if serialised:
+        _note_stall(request, world, entered, pool, line)
+        _held(request, world, WaitKind.SERIALISE, "return", line)
+    _tear_down(request, world, ExitMoment.BEFORE_RESPONSE, line)
+    for response in responses:
+        if response.kind == "stream":
+            _held(request, world, WaitKind.STREAM, "StreamingResponse", line)
+            _stream(request, world, response, line)
+        elif response.kind != "template":
+            _held(request, world, WaitKind.BRANCH, "return", line)
+    if not responses and _is_response(endpoint):
+        _held(request, world, WaitKind.BRANCH, "return", line)
+    _tear_down(request, world, ExitMoment.AFTER_RESPONSE, line)
+
+
+def _is_response(endpoint: Endpoint) -> bool:
+    name = endpoint.response_class or ""
+    return name.endswith("Response") and not name.endswith(("JSONResponse", "HTMLResponse"))
+
+
+def _held(request: _Request, world: World, kind: WaitKind, what: str, line: int) -> None:
+    """Each session that is still open is held; one that was committed and touched again is a finding of its own."""
+    frame = request.frame
+    for key, state in world.sessions.items():
+        if not state.is_open or key not in frame.traits:
+            continue
+        traits = frame.traits[key]
+        certain = state.opened is None or state.opened.certain
+        if state.committed and kind in (WaitKind.SERIALISE, WaitKind.BRANCH):
+            site = (state.opened.via[0] if state.opened.via else state.opened.site) if state.opened else frame.at(line)
+            request.analysis.misuse(MisuseKind.REARMED, frame.site, traits.source, site, certain and traits.certain)
+        else:
+            effects.hold(frame, key, state.opened, Wait(kind, what, frame.at(line)), certain)
+
+
+def _stream(request: _Request, world: World, response: Response, line: int) -> None:
+    """The body of a stream runs now, after what has ended before the response."""
+    frame = request.frame
+    for body in options(response.body):
+        if isinstance(body, FunctionValue):
+            continue
+        for key in dict.fromkeys(keys_of(body)):
+            if key in frame.traits and world.sessions.get(key, UNTOUCHED).phases == 8:
+                _escaped(request, key, line)
+        if isinstance(body, Lazy) and body.kind == "generator":
+            request.analysis.streamed.add(id(body.function.symbol.function))
+            calls.drain(frame, world, body, line, streaming=True)
+
+
+def _escaped(request: _Request, key: Key, line: int) -> None:
+    traits = request.frame.traits[key]
+    request.analysis.misuse(
+        MisuseKind.ESCAPES_SCOPE, request.frame.site, traits.source, request.frame.at(line), traits.certain
+    )
+
+
+def _tear_down(request: _Request, world: World, moment: ExitMoment, line: int) -> None:
+    for what, when in reversed(request.teardown):
+        if when is not moment:
+            continue
+        if isinstance(what, Activation):
+            functions.resume(request.frame, world, what, line, False)
+        else:
+            effects.close(request.frame, world, what, line)
+
+
+def _note_stall(request: _Request, world: World, entered: set[Key], pool: int, line: int) -> None:
+    """A plain `def` endpoint whose connection is kept while another thread of the pool is waited for."""
+    endpoint, frame = request.endpoint, request.frame
+    if frame.function.is_async:
+        return
+    for key, state in world.sessions.items():
+        traits = frame.traits.get(key)
+        if traits is None or traits.is_async or state.phases & OPEN == 0 or traits.source.origin is not Origin.DEPENDENCY:
+            continue
+        if endpoint.response_model or key in entered:
+            certain = (state.opened is None or state.opened.certain) and traits.certain
+            request.analysis.misuse(
+                MisuseKind.STALL, frame.site, traits.source, frame.at(line), certain, detail=str(pool + 40)
+            )
+
+
+__all__ = ["Chain", "Record", "follow_endpoint"]

@@ -1,0 +1,310 @@
+"""What a variable can be, as far as it matters to a session's life.
+
+A value that letgo knows nothing about is None in Python: most are, and an environment simply lacks them. Values are
+immutable, so that they can be keys of memoised calls; a session's changing state is kept beside them, in a `World`.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple, TypeAlias
+
+from letgo.source.names import ClassSymbol, FunctionSymbol
+from letgo.source.program import Module
+
+Key: TypeAlias = str
+"""Names a session inside one activation of a function."""
+
+
+class Session(NamedTuple):
+    """A Session, AsyncSession or Core Connection."""
+
+    key: Key
+
+
+class Transaction(NamedTuple):
+    """What `session.begin()` gives: a context manager that ends the transaction. `closes`: the session with it."""
+
+    key: Key
+    closes: bool
+
+
+class Query(NamedTuple):
+    """A legacy query that was built and has not run."""
+
+    key: Key
+    model: ClassSymbol | None
+
+
+class Result(NamedTuple):
+    """What executing gave; its rows are fetched already or with the next call."""
+
+    key: Key
+    model: ClassSymbol | None
+
+
+class Row(NamedTuple):
+    """An ORM object that belongs to a session."""
+
+    key: Key
+    model: ClassSymbol | None
+
+
+class Many(NamedTuple):
+    """A list, tuple, set or stream of `item`."""
+
+    item: "Value"
+
+
+class Selectable(NamedTuple):
+    """`select(Model)`: a statement, not bound to any session."""
+
+    model: ClassSymbol
+
+
+class Factory(NamedTuple):
+    """A sessionmaker, or whatever else gives a new session when called. `shared`: a scoped session's registry."""
+
+    name: str
+    is_async: bool
+    expire_on_commit: bool | None
+    pinned: bool
+    shared: bool
+
+
+class Instance(NamedTuple):
+    """An object of a class of the code base, with the attributes known from its construction."""
+
+    cls: ClassSymbol
+    attributes: tuple[tuple[str, "Value"], ...]
+
+
+class Object(NamedTuple):
+    """An object of a type outside the code base: `httpx.AsyncClient`."""
+
+    dotted: str
+
+
+class Outside(NamedTuple):
+    """A module, class or function outside the code base, by its dotted name."""
+
+    dotted: str
+
+
+class ClassValue(NamedTuple):
+    symbol: ClassSymbol
+
+
+class ModuleValue(NamedTuple):
+    module: Module
+
+
+class FunctionValue(NamedTuple):
+    """A function of the code base, with what it is bound to and what it has captured.
+
+    `manages` is true when a decorator turned its generator into a context manager.
+    """
+
+    symbol: FunctionSymbol
+    receiver: "Value | None"
+    captured: tuple[tuple[str, "Value"], ...]
+    manages: bool
+
+
+class Partial(NamedTuple):
+    function: "Value"
+    arguments: tuple["Value | None", ...]
+    keywords: tuple[tuple[str, "Value"], ...]
+
+
+class Lazy(NamedTuple):
+    """A call whose body has not run: a coroutine not awaited, a generator not drained, a context not entered."""
+
+    function: FunctionValue
+    arguments: tuple[tuple[str, "Value"], ...]
+    kind: Literal["coroutine", "generator", "context"]
+
+
+class Together(NamedTuple):
+    """Several coroutines that are awaited as one (`asyncio.gather`)."""
+
+    parts: tuple["Value", ...]
+
+
+class Response(NamedTuple):
+    """A response object. `body` is what a stream will run later, None when there is nothing to run."""
+
+    kind: Literal["stream", "template", "redirect", "plain"]
+    body: "Value | None"
+
+
+class Record(NamedTuple):
+    """A dict with known keys, or a tuple (keys are positions)."""
+
+    items: tuple[tuple[str | int, "Value"], ...]
+
+
+class Constant(NamedTuple):
+    """None, True or False: what a branch can be decided by. `TRUTHY` stands for any other known-not-None value."""
+
+    value: bool | None
+
+
+class Text(NamedTuple):
+    value: str
+
+
+class AnyOf(NamedTuple):
+    options: tuple["Value", ...]
+
+
+Value: TypeAlias = (
+    Session | Transaction | Query | Result | Row | Many | Selectable | Factory | Instance | Object | Outside
+    | ClassValue | ModuleValue | FunctionValue | Partial | Lazy | Together | Response | Record | Constant | Text | AnyOf
+)  # fmt: skip
+
+NONE = Constant(None)
+TRUE = Constant(True)
+FALSE = Constant(False)
+
+
+def options(value: Value | None) -> tuple[Value, ...]:
+    """The alternatives a value stands for; none when nothing is known."""
+    if value is None:
+        return ()
+    return value.options if isinstance(value, AnyOf) else (value,)
+
+
+def either(*values: Value | None) -> Value | None:
+    """The value that is one of `values`. What is unknown adds nothing, but takes away the certainty of a constant;
+    more than four alternatives are kept as four."""
+    found: list[Value] = []
+    unknown = None in values
+    for value in values:
+        for option in options(value):
+            if option not in found and not (unknown and isinstance(option, Constant)):
+                found.append(option)
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else AnyOf(tuple(found[:4]))
+
+
+def keys_of(value: Value | None) -> Iterator[Key]:
+    """Every session that can be reached from a value, in a fixed order, with repetitions."""
+    match value:
+        case Session(key) | Transaction(key, _) | Query(key, _) | Result(key, _) | Row(key, _):
+            yield key
+        case Many(item):
+            yield from keys_of(item)
+        case Instance(_, attributes):
+            for _, attribute in attributes:
+                yield from keys_of(attribute)
+        case Record(items):
+            for _, item in items:
+                yield from keys_of(item)
+        case FunctionValue(_, receiver, captured, _):
+            yield from keys_of(receiver)
+            for _, item in captured:
+                yield from keys_of(item)
+        case Partial(function, arguments, keywords):
+            yield from keys_of(function)
+            for argument in arguments:
+                yield from keys_of(argument)
+            for _, item in keywords:
+                yield from keys_of(item)
+        case Lazy(function, bound, _):
+            yield from keys_of(function)
+            for _, item in bound:
+                yield from keys_of(item)
+        case Response(_, body):
+            yield from keys_of(body)
+        case AnyOf(parts) | Together(parts):
+            for part in parts:
+                yield from keys_of(part)
+
+
+_PLAIN = (Selectable, Factory, Object, Outside, ClassValue, ModuleValue, Constant, Text)
+
+
+def rename(value: Value | None, name: Callable[[Key], Key]) -> Value | None:
+    """The same value with every session's key replaced."""
+    return None if value is None else _rename(value, name)
+
+
+def _rename(value: Value, name: Callable[[Key], Key]) -> Value:
+    match value:
+        case Session(key):
+            return Session(name(key))
+        case Row(key, model):
+            return Row(name(key), model)
+        case Query(key, model):
+            return Query(name(key), model)
+        case Result(key, model):
+            return Result(name(key), model)
+        case Transaction(key, closes):
+            return Transaction(name(key), closes)
+        case Instance(cls, attributes):
+            return Instance(cls, _rename_items(attributes, name)) if attributes else value
+        case Many(item):
+            return Many(_rename(item, name))
+        case Record(items):
+            return Record(tuple((key, _rename(item, name)) for key, item in items))
+        case FunctionValue():
+            return _rename_function(value, name)
+        case Partial(function, arguments, keywords):
+            return Partial(
+                _rename(function, name), tuple(rename(item, name) for item in arguments), _rename_items(keywords, name)
+            )
+        case Lazy(function, bound, kind):
+            return Lazy(_rename_function(function, name), _rename_items(bound, name), kind)
+        case Response(kind, body):
+            return Response(kind, rename(body, name))
+        case AnyOf(parts):
+            return AnyOf(tuple(_rename(part, name) for part in parts))
+        case Together(parts):
+            return Together(tuple(_rename(part, name) for part in parts))
+    return value
+
+
+def _rename_function(value: FunctionValue, name: Callable[[Key], Key]) -> FunctionValue:
+    if value.receiver is None and not value.captured:
+        return value
+    return value._replace(receiver=rename(value.receiver, name), captured=_rename_items(value.captured, name))
+
+
+def _rename_items(items: tuple[tuple[str, Value], ...], name: Callable[[Key], Key]) -> tuple[tuple[str, Value], ...]:
+    return tuple((key, _rename(item, name)) for key, item in items)
+
+
+def simplify(value: Value | None, depth: int = 4) -> Value | None:
+    """A value cut down to a bounded depth, so that structures cannot grow without end in loops."""
+    if value is None or isinstance(value, _PLAIN):
+        return value
+    if depth == 0:
+        return value if isinstance(value, Session | Row | Query | Result | Transaction) else None
+    match value:
+        case Many(item):
+            inner = simplify(item, depth - 1)
+            return None if inner is None else Many(inner)
+        case Instance(cls, attributes):
+            return Instance(cls, _simplify_items(attributes, depth))
+        case Record(items):
+            kept = ((key, simplify(item, depth - 1)) for key, item in items[:12])
+            return Record(tuple((key, item) for key, item in kept if item is not None))
+        case FunctionValue():
+            return value._replace(
+                receiver=simplify(value.receiver, depth - 1), captured=_simplify_items(value.captured, depth)
+            )
+        case Lazy(function, bound, kind):
+            cut = simplify(function, depth - 1)
+            return Lazy(cut, _simplify_items(bound, depth), kind) if isinstance(cut, FunctionValue) else None
+        case Response(kind, body):
+            return Response(kind, simplify(body, depth - 1))
+        case AnyOf(parts):
+            return either(*(simplify(part, depth - 1) for part in parts))
+        case Partial() | Together():
+            return value if depth > 1 else None
+    return value
+
+
+def _simplify_items(items: tuple[tuple[str, Value], ...], depth: int) -> tuple[tuple[str, Value], ...]:
+    kept = ((key, simplify(item, depth - 1)) for key, item in items)
+    return tuple((key, item) for key, item in kept if item is not None)

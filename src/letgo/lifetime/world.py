@@ -1,0 +1,153 @@
+"""What is known at one point of a function: its variables, and each session's state."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
+
+from letgo.holds import Site, Source
+from letgo.lifetime.values import Constant, Instance, Key, Session, Value, either
+
+
+Phases: TypeAlias = int
+"""The states a session can be in at a point, as bits; several bits mean that paths differ."""
+
+FRESH, OPEN, RELEASED, CLOSED = 1, 2, 4, 8
+"""Fresh: no transaction was begun, no connection is checked out. Released: committed or rolled back, the connection
+went back to the pool and the session is usable. (Plain integers: an IntFlag is many times slower.)"""
+
+
+class Chain(NamedTuple):
+    """A place, the calls that lead down to it, outermost first, and whether all of that is certain."""
+
+    site: Site
+    via: tuple[Site, ...]
+    certain: bool
+
+    def under(self, call: Site, certain: bool = True) -> "Chain":
+        return Chain(self.site, (call, *self.via), self.certain and certain)
+
+
+class State(NamedTuple):
+    """One session at one point. `opened` is None when the transaction was begun before the function was entered.
+
+    `dirty`: there is work that no commit has saved. `committed`: a commit came before on this path. `expired`: rows
+    loaded so far would be read from the database again.
+    """
+
+    phases: Phases
+    opened: Chain | None
+    released: Site | None
+    dirty: bool
+    committed: bool
+    expired: bool
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.phases & OPEN)
+
+
+UNTOUCHED = State(FRESH, None, None, False, False, False)
+
+
+class Traits(NamedTuple):
+    """What stays the same in a session's life, as one function sees it.
+
+    `owned`: this function answers for it, since it asked for it. `shared`: a global or an attribute that others use
+    too. `pinned`: bound to a Connection, so that commit and close keep the connection. `expire_on_commit` is None
+    when the factory is not known.
+    """
+
+    source: Source
+    is_async: bool
+    expire_on_commit: bool | None
+    pinned: bool
+    owned: bool
+    shared: bool
+    certain: bool
+
+
+class World:
+    """Mutable while a block is interpreted; copied where paths part."""
+
+    __slots__ = ("env", "returned", "return_line", "sessions")
+
+    def __init__(
+        self,
+        env: dict[str, Value],
+        sessions: dict[Key, State],
+        returned: Value | None = None,
+        return_line: int = 0,
+    ) -> None:
+        self.env = env
+        self.sessions = sessions
+        self.returned = returned
+        self.return_line = return_line
+
+    def copy(self) -> "World":
+        return World(self.env.copy(), self.sessions.copy(), self.returned, self.return_line)
+
+    def bind(self, name: str, value: Value | None) -> None:
+        if value is None:
+            self.env.pop(name, None)
+        else:
+            self.env[name] = value
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, World)
+            and self.sessions == other.sessions
+            and self.env == other.env
+            and self.returned == other.returned
+            and self.return_line == other.return_line
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+Signature = tuple[object, ...]
+
+
+def signature(world: World, flags: Iterable[str]) -> Signature:
+    """What tells two paths apart: the sessions' phases, and the variables that branches test."""
+    known = []
+    for flag in flags:
+        value = world.env.get(flag)
+        if isinstance(value, Constant):
+            known.append((flag, value.value))
+        elif isinstance(value, Session | Instance):
+            known.append((flag, "there"))
+    phases = tuple(sorted((key, state.phases, state.committed) for key, state in world.sessions.items()))
+    return (phases, tuple(known), world.return_line)
+
+
+def join(first: World, second: World) -> World:
+    """The world that covers both. A variable known on one side only keeps what is known of it."""
+    if first == second:
+        return first
+    env = {name: value for name, value in first.env.items() if name in second.env or not isinstance(value, Constant)}
+    for name, value in second.env.items():
+        mine = first.env.get(name)
+        if mine is None:
+            if not isinstance(value, Constant):
+                env[name] = value
+        elif mine != value:
+            merged = either(mine, value)
+            if merged is not None:
+                env[name] = merged
+    sessions = dict(first.sessions)
+    for key, state in second.sessions.items():
+        mine_state = sessions.get(key)
+        sessions[key] = state if mine_state is None else join_states(mine_state, state)
+    return World(env, sessions, either(first.returned, second.returned), first.return_line or second.return_line)
+
+
+def join_states(first: State, second: State) -> State:
+    if first == second:
+        return first
+    return State(
+        first.phases | second.phases,
+        first.opened if first.is_open or not second.is_open else second.opened,
+        first.released or second.released,
+        first.dirty or second.dirty,
+        first.committed or second.committed,
+        first.expired and second.expired,
+    )
