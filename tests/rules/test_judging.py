@@ -93,7 +93,7 @@ def test_a_wait_in_a_callee_shows_on_the_callers_line_and_is_named_with_its_plac
 def test_an_opening_in_a_callee_is_told_by_both_places() -> None:
     opened = site(3, "load", "app/load.py")
     (finding,) = judged(hold(wait(WaitKind.SLEEP, 20, "time.sleep"), opened=opened, opened_via=(site(15),)))
-    assert finding.message.startswith("transaction open since line 15 (in `load` (load.py:3))")
+    assert finding.message.startswith("transaction open since line 15 (load.py:3 in `load`)")
 
 
 def test_a_transaction_that_a_dependency_opened_is_to_be_ended_there() -> None:

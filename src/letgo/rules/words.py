@@ -48,7 +48,7 @@ def open_since(hold: Hold) -> str:
     if start == hold.opened and is_in(start, hold.function):
         return f"transaction open since line {start.line}"
     if is_in(start, hold.function):
-        return f"transaction open since line {start.line} (in {place(hold.opened)})"
+        return f"transaction open since line {start.line} ({file_and_line(hold.opened)} in `{hold.opened.function}`)"
     return f"transaction open since {place(hold.opened)}"
 
 
