@@ -138,6 +138,9 @@ def test_sleeping_processes_and_hard_work_are_told_apart(dotted: str, kind: Wait
         "google.cloud.storage.Client.bucket",
         "googleapiclient.discovery.build.users.messages.list",
         "stripe.Webhook.construct_event",
+        "stripe.Charge.metadata.get",
+        "github.Issue.Issue.updated_at.replace",
+        "asyncio.create_subprocess_exec.terminate",
         "twilio.request_validator.RequestValidator.validate",
         "redis.Redis.get",
         "redis.asyncio.Redis.pipeline.execute",
@@ -333,6 +336,12 @@ def test_every_row_can_decide_something() -> None:
         below = ".".join([*plain, made[0].removesuffix("!") if made else "wait_here"])
         kind = WAITS_BY_DEFAULT.wait_of(below) or WAITS_BY_DEFAULT.wait_of(".".join(plain))
         assert kind is row.kind or (made and WAITS_BY_DEFAULT.makes_client(below)), row
+
+
+def test_an_iteration_that_waits_for_messages_is_known_by_its_method() -> None:
+    assert WAITS_BY_DEFAULT.wait_of("websockets.connect.__iter__") is EXTERNAL
+    assert WAITS_BY_DEFAULT.wait_of("aiokafka.AIOKafkaConsumer.__iter__") is EXTERNAL
+    assert WAITS_BY_DEFAULT.wait_of("httpx.AsyncClient.__aenter__") is None
 
 
 def test_no_two_rows_say_the_same_thing_twice() -> None:

@@ -13,11 +13,11 @@ with or without `builtins.`, a method of a constant by its type: `str.join`.
 """
 
 import builtins
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Self
+from typing import Self, TypeAlias, TypeVar, cast
 
 from letgo.holds import WaitKind
 from letgo.lifetime.libraries import (
@@ -32,6 +32,9 @@ from letgo.lifetime.libraries import (
     Response,
     Row,
 )
+
+Parts: TypeAlias = tuple[str, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,41 +61,33 @@ class Waits:
 
     def wait_of(self, dotted: str) -> WaitKind | None:
         """How the call waits; None for a constructor, a harmless call and an unknown library."""
-        key = ("wait", dotted)
-        if key not in self.answers:
-            self.answers[key] = self._wait_of(tuple(_canonical(dotted).split(".")))
-        answer = self.answers[key]
-        return answer if isinstance(answer, WaitKind) else None
+        return self._once("wait", dotted, self._wait_of)
 
     def makes_client(self, dotted: str) -> bool:
         """Whether the call yields an object on which methods may wait: `X()`, `X.from_url()`, `boto3.client()`.
 
         The result of any other call has no name in the table: `client.get(...).json()` is not asked about.
         """
-        key = ("client", dotted)
-        if key not in self.answers:
-            self.answers[key] = self._makes_client(tuple(_canonical(dotted).split(".")))
-        return self.answers[key] is True
+        return self._once("client", dotted, self._makes_client)
 
     def runs_function(self, dotted: str) -> int | None:
         """The index of the argument that is a function (or coroutine) which the call runs to its end, in place.
 
         Such a call is no wait in itself: it waits if the function does.
         """
-        return self._index("runs", dotted, RUNS_FUNCTION)
+        return self._once("runs", dotted, lambda parts: _index(parts, RUNS_FUNCTION))
 
     def starts_task(self, dotted: str) -> int | None:
         """The index of the argument that is a function (or coroutine) which runs later or beside the caller."""
-        return self._index("starts", dotted, STARTS_TASK)
+        return self._once("starts", dotted, lambda parts: _index(parts, STARTS_TASK))
 
     def makes_callable(self, dotted: str) -> int | None:
         """The index of the argument that is a function which runs when the call's result is called."""
-        return self._index("makes", dotted, MAKES_CALLABLE)
+        return self._once("makes", dotted, lambda parts: _index(parts, MAKES_CALLABLE))
 
     def keyword_of(self, dotted: str) -> str | None:
         """The keyword by which the function of the three methods above may be given instead: `target`."""
-        argument = _argument(dotted, RUNS_FUNCTION + STARTS_TASK + MAKES_CALLABLE)
-        return argument.keyword if argument else None
+        return self._once("keyword", dotted, _keyword)
 
     def drains(self, dotted: str) -> bool:
         """Whether the call runs the coroutines and generators among its arguments before it returns.
@@ -100,26 +95,17 @@ class Waits:
         `asyncio.wait_for` and `asyncio.wait` are waits by `wait_of` as well: that answer is meant for an awaitable
         which cannot be followed (a task, a future); one that can be is judged by what it does.
         """
-        key = ("drains", dotted)
-        if key not in self.answers:
-            parts = _canonical(dotted).split(".")
-            self.answers[key] = any(_ends(pattern, parts) for pattern in DRAINS)
-        return self.answers[key] is True
+        return self._once("drains", dotted, lambda parts: any(_ends(pattern, parts) for pattern in DRAINS))
 
     def response_of(self, dotted: str) -> Response | None:
         """What kind of response (or rendered template) the call makes."""
-        key = ("response", dotted)
-        if key not in self.answers:
-            parts = _canonical(dotted).split(".")
-            self.answers[key] = next((kind for pattern, kind in RESPONSES if _ends(pattern, parts)), None)
-        answer: Response | None = self.answers[key]  # type: ignore[assignment]
-        return answer
+        return self._once("response", dotted, _response)
 
     def named_like_client(self, name: str, method: str) -> bool:
         """Whether a receiver of unknown type waits in this method, judged by names alone: a last resort."""
         return _named_like_client(name, method)
 
-    def _wait_of(self, parts: tuple[str, ...]) -> WaitKind | None:
+    def _wait_of(self, parts: Parts) -> WaitKind | None:
         found = _decisive(_covering(self.own, parts)) or _decisive(_covering(self.rows, parts))
         if found is None:
             return None
@@ -133,7 +119,7 @@ class Waits:
             return None if _is_class(parts[-1]) else row.kind
         return None if _constructs(parts) or parts[-1].startswith("_") else row.kind
 
-    def _makes_client(self, parts: tuple[str, ...]) -> bool:
+    def _makes_client(self, parts: Parts) -> bool:
         covering = [*_covering(self.own, parts), *_covering(self.rows, parts)]
         if any(_makes(row, parts[-1]) and not _cut_short(row, rest) for row, rest in covering):
             return True
@@ -142,13 +128,11 @@ class Waits:
         harmless = decisive is not None and _cut_short(*decisive)
         return known and _constructs(parts) and not harmless and not _is_error(parts[-1])
 
-    def _index(self, question: str, dotted: str, table: tuple[Argument, ...]) -> int | None:
+    def _once(self, question: str, dotted: str, answer: Callable[[Parts], T]) -> T:
         key = (question, dotted)
         if key not in self.answers:
-            argument = _argument(dotted, table)
-            self.answers[key] = argument.index if argument else None
-        answer = self.answers[key]
-        return answer if isinstance(answer, int) else None
+            self.answers[key] = answer(tuple(_canonical(dotted).split(".")))
+        return cast(T, self.answers[key])
 
 
 # --- patterns --------------------------------------------------------------------------------------------------------
@@ -164,14 +148,14 @@ def _by_root(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
     return roots
 
 
-def _covering(rows: Mapping[str, tuple[Row, ...]], parts: tuple[str, ...]) -> list[tuple[Row, tuple[str, ...]]]:
+def _covering(rows: Mapping[str, tuple[Row, ...]], parts: Parts) -> list[tuple[Row, Parts]]:
     """The rows whose pattern is a prefix of the name, each with the rest of the name below it."""
     candidates = (*rows.get(parts[0], ()), *rows.get("*", ()))
     ends = ((row, _matched(_components(row.pattern), parts)) for row in candidates)
     return [(row, parts[end:]) for row, end in ends if end is not None]
 
 
-def _decisive(covering: list[tuple[Row, tuple[str, ...]]]) -> tuple[Row, tuple[str, ...]] | None:
+def _decisive(covering: list[tuple[Row, Parts]]) -> tuple[Row, Parts] | None:
     """The row with the longest pattern, of equals the one that comes last."""
     best = None
     for found in covering:
@@ -181,7 +165,7 @@ def _decisive(covering: list[tuple[Row, tuple[str, ...]]]) -> tuple[Row, tuple[s
 
 
 @cache
-def _components(pattern: str) -> tuple[tuple[str, ...], ...]:
+def _components(pattern: str) -> tuple[Parts, ...]:
     return tuple(tuple(component.split("|")) for component in pattern.split("."))
 
 
@@ -189,7 +173,7 @@ def _length(pattern: str) -> int:
     return sum(component != ("**",) for component in _components(pattern))
 
 
-def _matched(pattern: tuple[tuple[str, ...], ...], parts: tuple[str, ...]) -> int | None:
+def _matched(pattern: tuple[Parts, ...], parts: Parts) -> int | None:
     """How many of `parts` the pattern covers, as few as it can; None if it doesn't match their beginning."""
     if not pattern:
         return 0
@@ -202,14 +186,17 @@ def _matched(pattern: tuple[tuple[str, ...], ...], parts: tuple[str, ...]) -> in
     return None if end is None else end + 1
 
 
-def _ends(pattern: str, parts: list[str]) -> bool:
+def _ends(pattern: str, parts: Parts) -> bool:
     """Whether the pattern covers the whole name, with nothing below it."""
-    for start in range(len(parts)):
-        if start and not pattern.startswith("**"):
-            return False
-        if _matched(_components(pattern), tuple(parts[start:])) == len(parts) - start:
-            return True
-    return False
+    return _exact(_components(pattern), parts)
+
+
+def _exact(pattern: tuple[Parts, ...], parts: Parts) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] == ("**",):
+        return any(_exact(pattern[1:], parts[skip:]) for skip in range(len(parts) + 1))
+    return bool(parts) and _one_of(pattern[0], parts[0]) and _exact(pattern[1:], parts[1:])
 
 
 def _one_of(names: Iterable[str], part: str) -> bool:
@@ -225,7 +212,7 @@ def _canonical(dotted: str) -> str:
 
 
 @cache
-def _words(names: str) -> tuple[str, ...]:
+def _words(names: str) -> Parts:
     return tuple(names.split())
 
 
@@ -234,7 +221,7 @@ def _makes(row: Row, name: str) -> str | None:
     return next((entry for entry in _words(row.makes) if _one_of((entry.removesuffix("!"),), name)), None)
 
 
-def _cut_short(row: Row, rest: tuple[str, ...]) -> bool:
+def _cut_short(row: Row, rest: Parts) -> bool:
     """Whether the way down from the row's pattern passes through something harmless."""
     harmless = (*_words(row.harmless), *_words(HARMLESS))
     return any(_is_error(part) or (_one_of(harmless, part) and _makes(row, part) is None) for part in rest)
@@ -248,14 +235,25 @@ def _is_error(name: str) -> bool:
     return _is_class(name) and name.endswith(("Error", "Exception", "Warning"))
 
 
-def _constructs(parts: tuple[str, ...]) -> bool:
+def _constructs(parts: Parts) -> bool:
     """`X(...)`, or an alternative constructor: `X.from_url(...)`."""
     return _is_class(parts[-1]) or (parts[-1].startswith("from_") and len(parts) > 1 and _is_class(parts[-2]))
 
 
-def _argument(dotted: str, table: tuple[Argument, ...]) -> Argument | None:
-    parts = _canonical(dotted).split(".")
-    return next((argument for argument in table if _ends(argument.pattern, parts)), None)
+# --- what calls do with their arguments ------------------------------------------------------------------------------
+
+
+def _index(parts: Parts, table: tuple[Argument, ...]) -> int | None:
+    return next((argument.index for argument in table if _ends(argument.pattern, parts)), None)
+
+
+def _keyword(parts: Parts) -> str | None:
+    every = (*RUNS_FUNCTION, *STARTS_TASK, *MAKES_CALLABLE)
+    return next((argument.keyword for argument in every if _ends(argument.pattern, parts)), None)
+
+
+def _response(parts: Parts) -> Response | None:
+    return next((kind for pattern, kind in RESPONSES if _ends(pattern, parts)), None)
 
 
 # --- receivers of unknown type ---------------------------------------------------------------------------------------
