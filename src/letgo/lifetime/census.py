@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from letgo.holds import Hold, Site, WaitKind
 from letgo.lifetime.categories import CATEGORY_OF_WAIT, GRAVEST_FIRST, Category, categories_by_shape
-from letgo.lifetime.convention import Verdict, calls_of, is_used, judge
+from letgo.lifetime.convention import Uses, Verdict, judge, uses_of
 from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.endpoints import Endpoint
-from letgo.lifetime.sessiontypes import gives_session, is_session, is_session_type
+from letgo.lifetime.sessiontypes import is_session_given, is_session_type
 from letgo.source.names import FunctionSymbol, Names, Symbol
 from letgo.source.program import Attr, Call, Expr, Function, Module, Name, Param
 from letgo.source.walk import places
@@ -163,20 +163,15 @@ def functions_of(symbols: Iterable[Symbol | None]) -> set[int]:
 
 def is_session_injected(names: Names, injected: Injected) -> bool:
     """By what the parameter is declared to be, or else by what the dependency gives."""
-    dependency = injected.dependency
-    if is_session_type(names, injected.module, injected.param.annotation):
-        return True
-    if dependency.callable is not None:
-        return gives_session(names, dependency.callable)
-    made = Call(dependency.expr, (), (), dependency.line)
-    return is_session(names, dependency.module, dependency.function or dependency.module.body, made)
+    declared = is_session_type(names, injected.module, injected.param.annotation)
+    return declared or is_session_given(names, injected.dependency)
 
 
 def judged(injected: Injected, site: Site, is_dependency: bool, holds: tuple[Hold, ...]) -> Handler:
     function, name = injected.function, injected.param.name
-    used = is_used(function, name)
-    reason = exempt(name, used, is_dependency)
-    verdict = Verdict.EXCEPTION if reason else judge(function, name)
+    uses = uses_of(function, name)
+    reason = exempt(name, uses, is_dependency)
+    verdict = Verdict.EXCEPTION if reason else judge(uses)
     return Handler(
         site=site,
         end_line=function.end_line,
@@ -184,26 +179,26 @@ def judged(injected: Injected, site: Site, is_dependency: bool, holds: tuple[Hol
         dependency=written(injected.dependency.expr),
         verdict=verdict,
         reason=reason,
-        commits=calls_of(function, name, "commit"),
-        closes=calls_of(function, name, "close"),
-        categories=categorised(function, verdict, used, holds),
+        commits=uses.commits,
+        closes=uses.closes,
+        categories=categorised(function, verdict, uses, holds),
         holds=holds,
     )
 
 
-def exempt(parameter: str, used: bool, is_dependency: bool) -> str:
+def exempt(parameter: str, uses: Uses, is_dependency: bool) -> str:
     """Why nothing is asked of a function; empty when something is."""
-    if not used:
+    if not uses.named:
         return "the session is never used"
     if parameter.startswith("_"):
         return "its name says that the session is not used"
     return "it is a dependency itself" if is_dependency else ""
 
 
-def categorised(function: Function, verdict: Verdict, used: bool, holds: tuple[Hold, ...]) -> tuple[Category, ...]:
+def categorised(function: Function, verdict: Verdict, uses: Uses, holds: tuple[Hold, ...]) -> tuple[Category, ...]:
     """By what the handler was seen to wait on, or else by what it returns."""
     seen = {CATEGORY_OF_WAIT[wait.kind] for hold in holds for wait in hold.waits}
-    if not used:
+    if not uses.named:
         seen.add(Category.UNUSED)
     elif not seen and verdict.is_missing:
         seen.update(categories_by_shape(function))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import NamedTuple
 
 from letgo.source.program import Attr, Call, Class, Function, Name
 
@@ -20,9 +21,29 @@ class Verdict(StrEnum):
         return self in (Verdict.MISSING_BOTH, Verdict.MISSING_CLOSE, Verdict.MISSING_COMMIT)
 
 
-def judge(function: Function, parameter: str) -> Verdict:
-    """Whether `function` calls `commit` and `close` on `parameter`, anywhere in it and in the functions inside it."""
-    match (bool(calls_of(function, parameter, "commit")), bool(calls_of(function, parameter, "close"))):
+class Uses(NamedTuple):
+    """What a function does with its session: whether it names it at all, and the lines where it ends its work."""
+
+    named: bool
+    commits: tuple[int, ...]
+    closes: tuple[int, ...]
+
+
+def uses_of(function: Function, parameter: str) -> Uses:
+    """The uses of `parameter` anywhere in `function` and in the functions inside it, on whatever path."""
+    named = False
+    lines: dict[str, set[int]] = {"commit": set(), "close": set()}
+    for node in nodes_seeing(function, parameter):
+        match node:
+            case Name(id=name) if name == parameter:
+                named = True
+            case Call(func=Attr(value=Name(id=name), name=method), line=line) if name == parameter and method in lines:
+                lines[method].add(line)
+    return Uses(named, tuple(sorted(lines["commit"])), tuple(sorted(lines["close"])))
+
+
+def judge(uses: Uses) -> Verdict:
+    match (bool(uses.commits), bool(uses.closes)):
         case (True, True):
             return Verdict.CORRECT
         case (True, False):
@@ -33,35 +54,18 @@ def judge(function: Function, parameter: str) -> Verdict:
             return Verdict.MISSING_BOTH
 
 
-def calls_of(function: Function, parameter: str, method: str) -> tuple[int, ...]:
-    """The lines of `parameter.method(...)`."""
-    lines = set()
-    for node in parts_seeing(function, parameter):
-        match node:
-            case Call(func=Attr(value=Name(id=name), name=called), line=line) if (name, called) == (parameter, method):
-                lines.add(line)
-    return tuple(sorted(lines))
-
-
-def is_used(function: Function, parameter: str) -> bool:
-    """Whether the body names `parameter` at all."""
-    return any(isinstance(node, Name) and node.id == parameter for node in parts_seeing(function, parameter))
-
-
-def parts(function: Function) -> Iterator[tuple[object, ...]]:
-    """Every step and expression of a function's own body."""
-    for block in function.blocks:
-        for step in block.steps:
-            yield from within(step)
-
-
-def parts_seeing(function: Function, variable: str) -> Iterator[tuple[object, ...]]:
-    """The parts of `function`, and of the functions in it that don't bind `variable` themselves."""
-    yield from parts(function)
+def nodes_seeing(function: Function, variable: str) -> Iterator[tuple[object, ...]]:
+    """The names and calls of `function`, and of the functions in it that don't bind `variable` themselves."""
+    pending: list[tuple[object, ...]] = [function.blocks]
     for inner in inner_functions(function):
-        yield from within((inner.params, inner.decorators))
-        if variable not in inner.names:
-            yield from parts_seeing(inner, variable)
+        pending += (inner.params, inner.decorators)
+        if variable in inner.mentions and variable not in inner.names:
+            yield from nodes_seeing(inner, variable)
+    while pending:
+        current = pending.pop()
+        if type(current) is Name or type(current) is Call:
+            yield current
+        pending.extend(part for part in current if isinstance(part, tuple))
 
 
 def inner_functions(scope: Function | Class) -> Iterator[Function]:
@@ -69,11 +73,3 @@ def inner_functions(scope: Function | Class) -> Iterator[Function]:
     yield from scope.functions if isinstance(scope, Function) else scope.methods
     for inner in scope.classes:
         yield from inner_functions(inner)
-
-
-def within(value: object) -> Iterator[tuple[object, ...]]:
-    """`value` and all values inside it; the program's nodes are tuples."""
-    if isinstance(value, tuple):
-        yield value
-        for part in value:
-            yield from within(part)

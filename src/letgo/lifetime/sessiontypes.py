@@ -5,7 +5,9 @@ sound like a session don't count, and neither do the sessions of other libraries
 """
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
+from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.sqlalchemy import FACTORIES, REGISTRIES, SESSIONS
 from letgo.source.names import ClassSymbol, External, FunctionSymbol, Names, Symbol, VariableSymbol
 from letgo.source.program import (
@@ -50,59 +52,70 @@ GIVERS = frozenset(
 )
 """Generic types whose value, once injected, entered or awaited, is one of their arguments."""
 
-DEPTH = 8
-"""How many callables are looked into to find what the outermost gives."""
+Seen: TypeAlias = set[tuple[object, ...]]
+"""What was looked at on the way to one answer: code may go round in circles, and a second look finds nothing new."""
 
 
-def is_session_type(names: Names, module: Module, annotation: Expr | None, depth: int = DEPTH) -> bool:
+def is_session_type(names: Names, module: Module, annotation: Expr | None) -> bool:
     """Whether `annotation`, seen from the top of `module`, says that a value is a session, or gives one."""
-    if depth == 0:
-        return False
+    return types_session(names, module, annotation, set())
+
+
+def is_session_given(names: Names, dependency: Dependency) -> bool:
+    """Whether what `dependency` injects is a session, by what its callable gives."""
+    return injects_session(names, dependency, set())
+
+
+def types_session(names: Names, module: Module, annotation: Expr | None, seen: Seen) -> bool:
     match annotation:
         case Name() | Attr():
-            return names_session(names, names.resolve(module, annotation), depth)
+            return names_session(names, names.resolve(module, annotation), seen)
         case Item(value=Name(id=name) | Attr(name=name), key=Sequence(items=(first, *_))) if name == "Annotated":
-            return is_session_type(names, module, first, depth)
+            return types_session(names, module, first, seen)
         case Item(value=Name(id=name) | Attr(name=name), key=key) if name in GIVERS:
-            return is_session_type(names, module, key, depth)
+            return types_session(names, module, key, seen)
         case Item(value=value):
-            return names_session(names, names.resolve(module, value), depth)
+            return names_session(names, names.resolve(module, value), seen)
         case Group(parts=parts) | Sequence(items=parts):
-            return any(is_session_type(names, module, part, depth) for part in parts)
+            return any(types_session(names, module, part, seen) for part in parts)
     return False
 
 
-def names_session(names: Names, symbol: Symbol | None, depth: int = DEPTH) -> bool:
+def names_session(names: Names, symbol: Symbol | None, seen: Seen) -> bool:
     """Whether `symbol` is a session class, or another name for one."""
     match symbol:
         case External(dotted=dotted):
             return dotted in SESSIONS
         case ClassSymbol():
             return names.is_subclass(symbol, SESSIONS)
-        case VariableSymbol(module=module, name=name):
-            values = [step.value for step in names.assignments(module, name)]
-            return any(is_session_type(names, module, value, depth - 1) for value in values)
+        case VariableSymbol(module=module, name=name) if is_new(seen, "type", id(module), name):
+            return any(types_session(names, module, step.value, seen) for step in names.assignments(module, name))
     return False
 
 
-def gives_session(names: Names, symbol: Symbol | None, depth: int = DEPTH) -> bool:
+def injects_session(names: Names, dependency: Dependency, seen: Seen) -> bool:
+    if dependency.callable is not None:
+        return gives_session(names, dependency.callable, seen)
+    called = Call(dependency.expr, (), (), dependency.line)
+    return is_session(names, dependency.module, dependency.function or dependency.module.body, called, seen)
+
+
+def gives_session(names: Names, symbol: Symbol | None, seen: Seen) -> bool:
     """Whether calling `symbol` makes, returns or yields a session."""
-    if depth == 0:
-        return False
     match symbol:
-        case FunctionSymbol(module=module, function=function):
-            if function.returns and is_session_type(names, module, function.returns):
-                return True
-            return any(is_session(names, module, function, value, depth) for value in given(function))
-        case VariableSymbol(module=module, name=name):
-            values = [step.value for step in names.assignments(module, name)]
-            return any(makes_sessions(names, module, module.body, value, depth) for value in values)
+        case FunctionSymbol(module=module, function=function) if is_new(seen, "function", id(function)):
+            return is_session_type(names, module, function.returns) or any(
+                is_session(names, module, function, value, seen) for value in given(function)
+            )
+        case VariableSymbol(module=module, name=name) if is_new(seen, "variable", id(module), name):
+            assigned = names.assignments(module, name)
+            return any(makes_sessions(names, module, module.body, step.value, seen) for step in assigned)
         case ClassSymbol() | External():
-            return names_session(names, symbol)
+            return names_session(names, symbol, seen)
     return False
 
 
-def makes_sessions(names: Names, module: Module, function: Function, made: Expr | None, depth: int) -> bool:
+def makes_sessions(names: Names, module: Module, function: Function, made: Expr | None, seen: Seen) -> bool:
     """Whether the value of `made` gives a session when it is called: a factory, or an instance with `__call__`."""
     match made:
         case Call(func=func):
@@ -110,31 +123,46 @@ def makes_sessions(names: Names, module: Module, function: Function, made: Expr 
                 case External(dotted=dotted):
                     return dotted in MAKERS
                 case ClassSymbol() as cls:
-                    return gives_session(names, names.find_method(cls, "__call__"), depth - 1)
-        case Name() | Attr():
-            return gives_session(names, names.resolve(module, made, function), depth - 1)
+                    return gives_session(names, names.find_method(cls, "__call__"), seen)
+        case Name(id=name) if is_new(seen, "maker", id(function), name):
+            return gives_session(names, names.resolve(module, made, function), seen) or any(
+                makes_sessions(names, module, function, bound, seen) for bound in bindings(function, name)
+            )
+        case Attr():
+            return gives_session(names, names.resolve(module, made, function), seen)
     return False
 
 
-def is_session(names: Names, module: Module, function: Function, value: Expr | None, depth: int = DEPTH) -> bool:
+def is_session(names: Names, module: Module, function: Function, value: Expr | None, seen: Seen) -> bool:
     """Whether `value`, in the body of `function`, is a session."""
-    if depth == 0:
-        return False
     match value:
-        case Name(id=name):
-            annotations = [param.annotation for param in function.params if param.name == name]
-            return any(is_session_type(names, module, annotation) for annotation in annotations) or any(
-                is_session(names, module, function, bound, depth - 1) for bound in bindings(function, name)
+        case Name(id=name) if is_new(seen, "local", id(function), name):
+            return is_session_parameter(names, module, function, name, seen) or any(
+                is_session(names, module, function, bound, seen) for bound in bindings(function, name)
             )
         case Call(func=func):
-            return gives_session(names, names.resolve(module, func, function), depth - 1) or makes_sessions(
-                names, module, function, func, depth - 1
-            )
+            symbol = names.resolve(module, func, function)
+            return gives_session(names, symbol, seen) or makes_sessions(names, module, function, func, seen)
         case Await(value=inner) | Bind(value=inner):
-            return is_session(names, module, function, inner, depth)
+            return is_session(names, module, function, inner, seen)
         case Either(options=options):
-            return any(is_session(names, module, function, option, depth - 1) for option in options)
+            return any(is_session(names, module, function, option, seen) for option in options)
     return False
+
+
+def is_session_parameter(names: Names, module: Module, function: Function, name: str, seen: Seen) -> bool:
+    if any(is_session_type(names, module, param.annotation) for param in function.params if param.name == name):
+        return True
+    injected = dependencies_of(names, module, function)
+    return any(injects_session(names, dependency, seen) for param, dependency in injected if param.name == name)
+
+
+def is_new(seen: Seen, *key: object) -> bool:
+    """Whether `key` is met for the first time; it is noted."""
+    if key in seen:
+        return False
+    seen.add(key)
+    return True
 
 
 def given(function: Function) -> Iterator[Expr]:

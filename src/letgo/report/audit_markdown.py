@@ -125,7 +125,7 @@ RIGHT = frozenset({"Handlers", "Count", "Hold on some path", "Hold nothing", *VE
 
 def code(text: str) -> str:
     """`text` as a code span that no content can break out of: not with backticks, pipes or line ends."""
-    flat = " ".join(text.split()).replace("|", "\\|")
+    flat = " ".join(text.split()).replace("|", "\\|") or "?"
     longest = max((len(run) for run in ticks(flat)), default=0)
     fence = "`" * (longest + 1)
     return f"{fence} {flat} {fence}" if longest else f"{fence}{flat}{fence}"
