@@ -166,12 +166,13 @@ def test_a_handler_that_is_also_a_dependency_is_an_exception(take: Take) -> None
     assert verdicts(take(code)) == {"me": Verdict.EXCEPTION}
 
 
-def test_what_no_request_is_routed_to_can_only_be_a_dependency(take: Take) -> None:
+def test_a_function_that_no_request_is_routed_to_is_an_exception(take: Take) -> None:
     code = """
         def get_service(db: Session = Depends(get_db)):
             return Service(db)
     """
-    assert verdicts(take(code)) == {"get_service": Verdict.EXCEPTION}
+    found = only(take(code))
+    assert (found.site.function, found.reason) == ("get_service", "no request is routed to it")
 
 
 def test_a_handler_registered_without_a_decorator_is_no_exception(take: Take) -> None:

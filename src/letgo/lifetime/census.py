@@ -145,8 +145,9 @@ def take_census(names: Names, endpoints: Iterable[Endpoint], holds: Iterable[Hol
     for each in injected:
         if is_session_injected(names, each):
             site = Site(each.module.path, each.function.line, each.function.qualname)
-            is_dependency = id(each.function) in depended or id(each.function) not in routed
-            handlers.append(judged(each, site, is_dependency, tuple(held.get(site, ()))))
+            uses = uses_of(each.function, each.param.name)
+            reason = exempt(each, uses, depended, routed)
+            handlers.append(judged(each, site, uses, reason, tuple(held.get(site, ()))))
     return Census(names.codebase.root, tuple(worst_of_each(handlers)))
 
 
@@ -167,32 +168,31 @@ def is_session_injected(names: Names, injected: Injected) -> bool:
     return declared or is_session_given(names, injected.dependency)
 
 
-def judged(injected: Injected, site: Site, is_dependency: bool, holds: tuple[Hold, ...]) -> Handler:
-    function, name = injected.function, injected.param.name
-    uses = uses_of(function, name)
-    reason = exempt(name, uses, is_dependency)
+def exempt(injected: Injected, uses: Uses, depended: set[int], routed: set[int]) -> str:
+    """Why nothing is asked of a function; empty when something is."""
+    if not uses.named:
+        return "the session is never used"
+    if injected.param.name.startswith("_"):
+        return "its name says that the session is not used"
+    if id(injected.function) in depended:
+        return "it is a dependency itself"
+    return "" if id(injected.function) in routed else "no request is routed to it"
+
+
+def judged(injected: Injected, site: Site, uses: Uses, reason: str, holds: tuple[Hold, ...]) -> Handler:
     verdict = Verdict.EXCEPTION if reason else judge(uses)
     return Handler(
         site=site,
-        end_line=function.end_line,
-        parameter=name,
+        end_line=injected.function.end_line,
+        parameter=injected.param.name,
         dependency=written(injected.dependency.expr),
         verdict=verdict,
         reason=reason,
         commits=uses.commits,
         closes=uses.closes,
-        categories=categorised(function, verdict, uses, holds),
+        categories=categorised(injected.function, verdict, uses, holds),
         holds=holds,
     )
-
-
-def exempt(parameter: str, uses: Uses, is_dependency: bool) -> str:
-    """Why nothing is asked of a function; empty when something is."""
-    if not uses.named:
-        return "the session is never used"
-    if parameter.startswith("_"):
-        return "its name says that the session is not used"
-    return "it is a dependency itself" if is_dependency else ""
 
 
 def categorised(function: Function, verdict: Verdict, uses: Uses, holds: tuple[Hold, ...]) -> tuple[Category, ...]:
