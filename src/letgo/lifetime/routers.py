@@ -63,6 +63,7 @@ class Routers:
         self._names = names
         self._found: dict[tuple[object, ...], tuple[Router, ...]] = {}
         self._inclusions: dict[Router, list[Inclusion]] | None = None
+        self._dependencies: dict[Router, tuple[Dependency, ...]] = {}
 
     # --- which router ------------------------------------------------------------------------------------------------
 
@@ -204,12 +205,14 @@ class Routers:
 
         A router included in several places has the dependencies of all.
         """
-        return _distinct(self._dependencies(router, frozenset()))
+        if router not in self._dependencies:
+            self._dependencies[router] = _distinct(self._gathered(router, frozenset()))
+        return self._dependencies[router]
 
-    def _dependencies(self, router: Router, within: frozenset[Router]) -> Iterator[Dependency]:
+    def _gathered(self, router: Router, within: frozenset[Router]) -> Iterator[Dependency]:
         for parent, making in self._included(router):
             if parent not in within:
-                yield from self._dependencies(parent, within | {router})
+                yield from self._gathered(parent, within | {router})
                 yield from self.listed(making)
         for making in router.makings:
             yield from self.listed(making)

@@ -109,17 +109,15 @@ class ModuleIndex:
         """Whether something in `directory` is imported by the directory's own name anywhere in the code base."""
         if self._members is None:
             self._members = {}
+            packages = {place[-1] for place in self._packages if place}
             for module in self._modules:
                 for entry in _absolute(module):
                     top, _, rest = entry.module.partition(".")
-                    member = rest.partition(".")[0] or (entry.symbol if self._is_package_name(top) else None)
+                    member = rest.partition(".")[0] if rest else (entry.symbol if top in packages else None)
                     if member:
                         self._members.setdefault(top, set()).add(member)
         inside = ((*directory, member) for member in self._members.get(directory[-1], ()))
         return any(place in self._by_place or place in self._directories for place in inside)
-
-    def _is_package_name(self, name: str) -> bool:
-        return any(_is_package(module) for _, module in self._by_last.get(name, ()))
 
 
 def _is_package(module: Module) -> bool:
