@@ -18,16 +18,24 @@ COPIED_DEPTH = 3
 
 
 class Frame:
-    """`ways` are the blocks where the ways out arrive. A way not in it runs `cleanup`, then goes on in `outer`."""
+    """`ways` are the blocks where the ways out arrive. A way not in it runs `cleanup`, then goes on in `outer`.
 
-    __slots__ = ("cleanup", "outer", "shared", "ways")
+    `varies` is true when the clean-up is not the same on each way.
+    """
+
+    __slots__ = ("cleanup", "outer", "shared", "varies", "ways")
 
     def __init__(
-        self, outer: "Frame | None", ways: dict[Way, int] | None = None, cleanup: Callable[[Way], None] | None = None
+        self,
+        outer: "Frame | None",
+        ways: dict[Way, int] | None = None,
+        cleanup: Callable[[Way], None] | None = None,
+        varies: bool = False,
     ) -> None:
         self.outer = outer
         self.ways: dict[Way, int] = ways or {}
         self.cleanup = cleanup
+        self.varies = varies
         self.shared: tuple[int, int] | None = None
 
 
@@ -129,7 +137,7 @@ class Graph:
     def _clean_up(self, frame: Frame, outer: Frame, way: Way) -> int:
         if frame.shared is None:
             copy = self._copy(frame, outer, way)
-            if self.depth >= COPIED_DEPTH:
+            if self.depth >= COPIED_DEPTH and not frame.varies:
                 frame.shared = copy
         else:
             copy = frame.shared

@@ -273,7 +273,7 @@ def _enter(item: ast.withitem, is_async: bool, scope: Scope) -> tuple[Frame, boo
     def leave(way: Way) -> None:
         graph.steps.append(Leave(key, way in ("error", "cancelled"), line))
 
-    frame = Frame(graph.frame, cleanup=leave)
+    frame = Frame(graph.frame, cleanup=leave, varies=True)
     graph.within(frame)
     return frame, _swallows(value)
 
