@@ -93,7 +93,7 @@ WAITS: tuple[Row, ...] = (
     Row("asyncio.StreamReader.read*", EXTERNAL),
     Row("anyio.connect_tcp|connect_unix|getaddrinfo", EXTERNAL),
     Row("ftplib", EXTERNAL, "set_*", "FTP! FTP_TLS!"),
-    Row("imaplib|poplib|telnetlib", EXTERNAL, "Time2Internaldate Internaldate2tuple", "IMAP4* POP3* Telnet*"),
+    Row("imaplib|poplib|telnetlib", EXTERNAL, "Time2Internaldate Internaldate2tuple", "IMAP4*! POP3*! Telnet*!"),
     Row("paramiko", EXTERNAL, "set_* load_* RSAKey Ed25519Key ECDSAKey PKey Transport", "open_sftp!"),
     Row(
         "asyncssh|fabric|invoke|pysftp", EXTERNAL,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Self, TypeAlias, TypeVar, cast
+from typing import NamedTuple, Self, TypeAlias, TypeVar, cast
 
 from letgo.holds import WaitKind
 from letgo.lifetime.libraries import (
@@ -44,8 +44,8 @@ class Waits:
     Every question is answered from memory the second time it is asked.
     """
 
-    rows: Mapping[str, tuple[Row, ...]]
-    own: Mapping[str, tuple[Row, ...]]
+    rows: tuple[Row, ...]
+    own: frozenset[Row]
     answers: dict[tuple[str, str], object] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -57,7 +57,7 @@ class Waits:
     def with_extensions(cls, extra: Mapping[str, WaitKind], harmless: Collection[str]) -> Self:
         """The built-in knowledge and a project's own: patterns of calls that wait, and of calls that do not."""
         own = [Row(pattern, kind) for pattern, kind in extra.items()] + [Row(pattern, None) for pattern in harmless]
-        return cls(rows=_by_root(WAITS), own=_by_root(own))
+        return cls(rows=(*WAITS, *own), own=frozenset(own))
 
     def wait_of(self, dotted: str) -> WaitKind | None:
         """How the call waits; None for a constructor, a harmless call and an unknown library."""
@@ -106,27 +106,45 @@ class Waits:
         return _named_like_client(name, method)
 
     def _wait_of(self, parts: Parts) -> WaitKind | None:
-        found = _decisive(_covering(self.own, parts)) or _decisive(_covering(self.rows, parts))
+        found = _decisive(self._covering(parts))
         if found is None:
             return None
         row, rest = found
-        makes = _makes(row, parts[-1])
+        name = parts[-1]
         if _cut_short(row, rest):
             return None
-        if makes is not None:
-            return row.kind if makes.endswith("!") else None
+        if _makes(row, name):
+            harmless, _ = _makers(row.makes)
+            return None if harmless.fit(name) else row.kind
         if not rest:
-            return None if _is_class(parts[-1]) else row.kind
-        return None if _constructs(parts) or parts[-1].startswith("_") else row.kind
+            return None if _is_class(name) else row.kind
+        return None if _constructs(parts) or name.startswith("_") else row.kind
 
     def _makes_client(self, parts: Parts) -> bool:
-        covering = [*_covering(self.own, parts), *_covering(self.rows, parts)]
+        covering = self._covering(parts)
         if any(_makes(row, parts[-1]) and not _cut_short(row, rest) for row, rest in covering):
             return True
+        if not _constructs(parts) or _is_error(parts[-1]):
+            return False
         decisive = _decisive(covering)
-        known = decisive is not None or parts[0] in self.rows or parts[0] in self.own
-        harmless = decisive is not None and _cut_short(*decisive)
-        return known and _constructs(parts) and not harmless and not _is_error(parts[-1])
+        if decisive is None:
+            return any(_pattern(row.pattern)[0] != ANY_DEPTH for row in self._rows_of(parts[0]))
+        return not _cut_short(*decisive)
+
+    def _covering(self, parts: Parts) -> list[tuple[Row, Parts]]:
+        """The rows whose pattern is a prefix of the name, each with the rest of the name below it.
+
+        The project's own, if there are any, keep the others out.
+        """
+        ends = [(row, _matched(_pattern(row.pattern), parts)) for row in self._rows_of(parts[0])]
+        covering = [(row, parts[end:]) for row, end in ends if end is not None]
+        return [(row, rest) for row, rest in covering if row in self.own] or covering
+
+    def _rows_of(self, root: str) -> tuple[Row, ...]:
+        """The rows that may cover a name with this first component."""
+        return self._once(
+            "rows", root, lambda parts: tuple(row for row in self.rows if _pattern(row.pattern)[0].fit(root))
+        )
 
     def _once(self, question: str, dotted: str, answer: Callable[[Parts], T]) -> T:
         key = (question, dotted)
@@ -138,49 +156,51 @@ class Waits:
 # --- patterns --------------------------------------------------------------------------------------------------------
 
 
-def _by_root(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
-    """The rows by their first component; those that begin with a `*` are under that."""
-    roots: dict[str, tuple[Row, ...]] = {}
-    for row in rows:
-        for root in row.pattern.split(".", 1)[0].split("|"):
-            key = "*" if "*" in root else root
-            roots[key] = (*roots.get(key, ()), row)
-    return roots
+class Names(NamedTuple):
+    """Names to look a part up in; those with a `*` are kept apart, because looking them up takes longer."""
+
+    plain: frozenset[str]
+    starred: tuple[str, ...]
+
+    def fit(self, part: str) -> bool:
+        return part in self.plain or any(fnmatchcase(part, name) for name in self.starred)
 
 
-def _covering(rows: Mapping[str, tuple[Row, ...]], parts: Parts) -> list[tuple[Row, Parts]]:
-    """The rows whose pattern is a prefix of the name, each with the rest of the name below it."""
-    candidates = (*rows.get(parts[0], ()), *rows.get("*", ()))
-    ends = ((row, _matched(_components(row.pattern), parts)) for row in candidates)
-    return [(row, parts[end:]) for row, end in ends if end is not None]
+Pattern: TypeAlias = tuple[Names, ...]
+ANY_DEPTH = Names(frozenset(), ("**",))
+
+
+def _names(names: Iterable[str]) -> Names:
+    starred = tuple(name for name in names if "*" in name)
+    return Names(frozenset(names).difference(starred), starred)
+
+
+@cache
+def _pattern(text: str) -> Pattern:
+    return tuple(_names(component.split("|")) for component in text.split("."))
 
 
 def _decisive(covering: list[tuple[Row, Parts]]) -> tuple[Row, Parts] | None:
     """The row with the longest pattern, of equals the one that comes last."""
     best = None
     for found in covering:
-        if best is None or _length(found[0].pattern) >= _length(best[0].pattern):
+        if best is None or _length(found[0]) >= _length(best[0]):
             best = found
     return best
 
 
-@cache
-def _components(pattern: str) -> tuple[Parts, ...]:
-    return tuple(tuple(component.split("|")) for component in pattern.split("."))
+def _length(row: Row) -> int:
+    return sum(names != ANY_DEPTH for names in _pattern(row.pattern))
 
 
-def _length(pattern: str) -> int:
-    return sum(component != ("**",) for component in _components(pattern))
-
-
-def _matched(pattern: tuple[Parts, ...], parts: Parts) -> int | None:
+def _matched(pattern: Pattern, parts: Parts) -> int | None:
     """How many of `parts` the pattern covers, as few as it can; None if it doesn't match their beginning."""
     if not pattern:
         return 0
-    if pattern[0] == ("**",):
+    if pattern[0] == ANY_DEPTH:
         tails = ((skip, _matched(pattern[1:], parts[skip:])) for skip in range(len(parts) + 1))
         return next((skip + end for skip, end in tails if end is not None), None)
-    if not parts or not _one_of(pattern[0], parts[0]):
+    if not parts or not pattern[0].fit(parts[0]):
         return None
     end = _matched(pattern[1:], parts[1:])
     return None if end is None else end + 1
@@ -188,19 +208,15 @@ def _matched(pattern: tuple[Parts, ...], parts: Parts) -> int | None:
 
 def _ends(pattern: str, parts: Parts) -> bool:
     """Whether the pattern covers the whole name, with nothing below it."""
-    return _exact(_components(pattern), parts)
+    return _exact(_pattern(pattern), parts)
 
 
-def _exact(pattern: tuple[Parts, ...], parts: Parts) -> bool:
+def _exact(pattern: Pattern, parts: Parts) -> bool:
     if not pattern:
         return not parts
-    if pattern[0] == ("**",):
+    if pattern[0] == ANY_DEPTH:
         return any(_exact(pattern[1:], parts[skip:]) for skip in range(len(parts) + 1))
-    return bool(parts) and _one_of(pattern[0], parts[0]) and _exact(pattern[1:], parts[1:])
-
-
-def _one_of(names: Iterable[str], part: str) -> bool:
-    return any(name == part or ("*" in name and fnmatchcase(part, name)) for name in names)
+    return bool(parts) and pattern[0].fit(parts[0]) and _exact(pattern[1:], parts[1:])
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
@@ -212,19 +228,28 @@ def _canonical(dotted: str) -> str:
 
 
 @cache
-def _words(names: str) -> Parts:
-    return tuple(names.split())
+def _words(words: str) -> Names:
+    return _names(words.split())
 
 
-def _makes(row: Row, name: str) -> str | None:
-    """The entry of `row.makes` that names this call."""
-    return next((entry for entry in _words(row.makes) if _one_of((entry.removesuffix("!"),), name)), None)
+@cache
+def _makers(makes: str) -> tuple[Names, Names]:
+    """The calls of a row that make a client without waiting, and those that wait for it."""
+    entries = makes.split()
+    waiting = [entry.removesuffix("!") for entry in entries if entry.endswith("!")]
+    return _names([entry for entry in entries if not entry.endswith("!")]), _names(waiting)
+
+
+def _makes(row: Row, name: str) -> bool:
+    return any(names.fit(name) for names in _makers(row.makes))
 
 
 def _cut_short(row: Row, rest: Parts) -> bool:
     """Whether the way down from the row's pattern passes through something harmless."""
-    harmless = (*_words(row.harmless), *_words(HARMLESS))
-    return any(_is_error(part) or (_one_of(harmless, part) and _makes(row, part) is None) for part in rest)
+    harmless = (_words(row.harmless), _words(HARMLESS))
+    return any(
+        _is_error(part) or (any(names.fit(part) for names in harmless) and not _makes(row, part)) for part in rest
+    )
 
 
 def _is_class(name: str) -> bool:
@@ -285,12 +310,12 @@ _LIKE_CLIENTS = (
         "send sendmail send_message send_email send_mail",
     ),
 )
-_UNLIKE_CLIENTS = ("*test*", "*mock*", "*fake*", "*dummy*", "*redis*", "*cache*", "*db*", "*database*")
+_UNLIKE_CLIENTS = _names("*test* *mock* *fake* *dummy* *redis* *cache* *db* *database*".split())
 
 
 @cache
 def _named_like_client(name: str, method: str) -> bool:
     plain = name.lstrip("_").lower()
-    if _one_of(_UNLIKE_CLIENTS, plain):
+    if _UNLIKE_CLIENTS.fit(plain):
         return False
-    return any(_one_of(_words(names), plain) and _one_of(_words(methods), method) for names, methods in _LIKE_CLIENTS)
+    return any(_words(names).fit(plain) and _words(methods).fit(method) for names, methods in _LIKE_CLIENTS)
