@@ -178,13 +178,20 @@ def unreadable(followed: Followed) -> list[str]:
     ]
 
 
-def believe(followed: Followed, settings: Settings, target: str) -> Belief:
-    """What was found out about `FILE:FUNCTION`. Raises `UserError` for a file or function that was not read."""
+def file_and_function(target: str) -> tuple[Path, str]:
+    """The two parts of `FILE:FUNCTION`. Raises `UserError` when it is not that, or there is no such file."""
     file, colon, name = target.rpartition(":")
     if not (file and colon and name):
         raise UserError(f"{target!r} is not FILE:FUNCTION", "as in app/api.py:create_tool or app/api.py:Tools.create")
+    if not Path(file).is_file():
+        raise UserError(f"{file}: no such file", "it is relative to where letgo is run")
+    return Path(file), name
+
+
+def believe(followed: Followed, settings: Settings, file: Path, name: str) -> Belief:
+    """What was found out about a function. Raises `UserError` for a file or function that was not read."""
     root = followed.codebase.root
-    wanted = Path(file).resolve()
+    wanted = file.resolve()
     module = next((module for module in followed.codebase.modules if (root / module.path).resolve() == wanted), None)
     if module is None:
         raise UserError(f"{file} is not among the files that were read", "name the paths of the program after it")

@@ -39,9 +39,9 @@ class Failure(click.ClickException):
         self.hint = hint
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", err=True)
+        _complain("error", self.message, "red")
         if self.hint:
-            click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {self.hint}", err=True)
+            _complain("hint", self.hint, "cyan")
 
 
 class Commands(click.Group):
@@ -213,9 +213,10 @@ def trace(ctx: click.Context, /, target: str, paths: tuple[Path, ...], **given: 
     from letgo import checking
     from letgo.report import trace_text
 
+    file, name = checking.file_and_function(target)
     settings, followed = _follow(paths, given)
     look = _look(None)
-    _write(trace_text.render(checking.believe(followed, settings, target), look), None, look.color)
+    _write(trace_text.render(checking.believe(followed, settings, file, name), look), None, look.color)
 
 
 @cli.command()
@@ -321,7 +322,8 @@ def _look(output_file: Path | None) -> Any:
 
 def _write(report: str, output_file: Path | None, color: bool) -> None:
     if output_file is None:
-        click.echo(report, nl=False, color=color)
+        # Given its stream, click leaves the encoding alone; otherwise it takes ASCII for a mistake and writes UTF-8.
+        click.echo(report, file=sys.stdout, nl=False, color=color)
         return
     from letgo.rules.suppression.files import write_text
 
@@ -330,7 +332,14 @@ def _write(report: str, output_file: Path | None, color: bool) -> None:
 
 def _warn(problems: Sequence[str]) -> None:
     for problem in problems:
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {problem}", err=True)
+        _complain("error", problem, "red")
+
+
+def _complain(kind: str, message: str, colour: str) -> None:
+    from letgo.terminal import look_of
+
+    look = look_of(sys.stderr)
+    click.echo(f"{look.paint(f'{kind}:', fg=colour, bold=True)} {message}", file=sys.stderr, color=look.color)
 
 
 def main() -> None:
