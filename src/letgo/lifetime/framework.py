@@ -214,8 +214,8 @@ def _detected(version: Version | None, path: Path) -> Iterator[Detected]:
 
 # --- versions --------------------------------------------------------------------------------------------------------
 
-_VERSION = re.compile(r"\s*v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:[.\-+]?[a-z]\w*)*\s*", re.IGNORECASE)
-_CLAUSE = re.compile(r"\s*(===?|~=|<=|>=|!=|<|>|\^|~)?\s*v?([\d.]+)(\.\*)?")
+_VERSION = re.compile(r"\s*v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.?(?:a|b|rc|post|dev)\d+)*(?:\+[\w.]+)?\s*")
+_CLAUSE = re.compile(r"\s*(===?|~=|<=|>=|!=|<|>|\^|~)?\s*v?(\d{1,6}(?:\.\d{1,6})*)(\.\*)?")
 
 
 def _version(text: str) -> Version | None:
@@ -238,10 +238,8 @@ def newest_allowed(specifier: str) -> Version:
 
 
 def _bound(operator: str | None, text: str, any_patch: str | None) -> Version:
-    version = _version(text.strip("."))
-    if version is None:
-        return NEWEST
-    length = text.strip(".").count(".") + 1
+    version = Version(*([int(part) for part in text.split(".")] + [0, 0])[:3])
+    length = text.count(".") + 1
     match operator:
         case ">=" | ">" | "!=":
             return NEWEST
