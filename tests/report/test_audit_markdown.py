@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -60,6 +61,14 @@ def test_an_entry_says_where_the_hold_opens_and_what_it_waits_for(census: Census
     assert "missing both, holds during external call, serialise, also A" in entry
     assert "Opens at `app/items.py:12`" in entry
     assert "not let go before it is left" in entry
+
+
+def test_a_handler_with_many_holds_tells_the_first_and_counts_the_rest(census: Census) -> None:
+    listing = census.handlers[1]
+    crowd = Census(census.root, (replace(listing, holds=listing.holds * 5),))
+    entry = next(line for line in render_markdown(crowd).splitlines() if line.startswith("- [ ] `list_items`"))
+    assert entry.count("Opens at") == 3
+    assert entry.endswith("; and 2 more holds")
 
 
 def test_an_exception_is_listed_with_its_reason(census: Census) -> None:

@@ -10,6 +10,8 @@ from letgo.report.audit_text import hotspots
 from letgo.report.audit_words import CATEGORY, CURE, VERDICT, belief, shown_verdicts
 
 HOTSPOTS = 5
+TOLD = 3
+"""How many holds of one handler are told; the JSON and HTML reports have them all."""
 
 
 def render_markdown(census: Census) -> str:
@@ -77,7 +79,8 @@ def section(category: Category, handlers: Sequence[Handler]) -> str:
 
 
 def item(handler: Handler) -> str:
-    held = "; ".join(told(hold) for hold in handler.holds)
+    more = len(handler.holds) - TOLD
+    held = "; ".join(told(hold) for hold in handler.holds[:TOLD]) + (f"; and {more} more holds" if more > 0 else "")
     others = [category.value for category in handler.categories if category is not handler.category]
     also = f", also {', '.join(others)}" if others else ""
     return f"{named(handler)}: {VERDICT[handler.verdict].lower()}, {belief(handler)}{also}{f'. {held}' if held else ''}"
