@@ -54,7 +54,8 @@ def progress() -> Iterator[Callable[[int, int], None] | None]:
         percent = 100 * done // max(1, total)
         if percent != shown:
             shown = percent
-            stream.write(f"\r\x1b[Kreading {done:,} of {total:,} files")
+            doing = f"reading {done:,} of {total:,} files" if done < total else f"following sessions in {total:,} files"
+            stream.write(f"\r\x1b[K{doing}")
             stream.flush()
 
     try:
