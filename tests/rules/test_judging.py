@@ -66,7 +66,7 @@ def codes(findings: tuple[Finding, ...]) -> list[str]:
 def test_each_kind_of_wait_belongs_to_one_rule(kind: WaitKind, what: str, code: str) -> None:
     (finding,) = judged(hold(wait(kind, 20, what)))
     assert finding.code == code
-    assert finding.message.startswith("transaction open since line 11")
+    assert "since line 11" in finding.message or "session of `get_db`" in finding.message
     assert finding.site == site(20)
 
 
@@ -97,10 +97,11 @@ def test_an_opening_in_a_callee_is_told_by_both_places() -> None:
 
 
 def test_a_transaction_that_a_dependency_opened_is_to_be_ended_there() -> None:
-    opened = Site("app/auth.py", 17, "current_user")
-    (finding,) = judged(hold(wait(WaitKind.SERIALISE, 20), opened=opened))
+    opened, via = Site("app/auth.py", 17, "current_user"), (site(10),)
+    (finding,) = judged(hold(wait(WaitKind.SERIALISE, 20), opened=opened, opened_via=via))
     assert finding.message.startswith("transaction open since `current_user` (auth.py:17)")
     assert finding.help.startswith("`current_user` (auth.py:17) leaves its transaction open")
+    assert Step(Event.CALL, site(10), "depends on `current_user`") in finding.trace
 
 
 @pytest.mark.parametrize(

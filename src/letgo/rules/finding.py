@@ -6,7 +6,7 @@ from letgo.holds import Confidence, Finding, Hold, Misuse, MisuseKind, Site, Wai
 from letgo.lifetime.facts import Facts
 from letgo.rules.roots import root_of_hold, root_of_misuse
 from letgo.rules.rule import Rule
-from letgo.rules.trace import steps_of_hold, steps_of_misuse
+from letgo.rules.trace import describe_misuse, steps_of_hold, steps_of_misuse
 from letgo.rules.words import outermost
 
 
@@ -54,17 +54,16 @@ def of_misuses(
     """One finding for each misuse of `kind`."""
     for misuse in misuses:
         if misuse.kind is kind:
-            said = message(misuse)
             yield Finding(
                 code=rule.code,
                 rule=rule.name,
-                message=said,
+                message=message(misuse),
                 help=advice(misuse),
                 site=misuse.site,
                 handler=misuse.function,
                 confidence=Confidence.CERTAIN if misuse.certain else Confidence.LIKELY,
                 rank=rule.rank,
-                trace=steps_of_misuse(misuse, said),
+                trace=steps_of_misuse(misuse, describe_misuse(misuse.kind)),
                 root=root_of_misuse(misuse),
             )
 

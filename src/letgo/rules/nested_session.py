@@ -58,8 +58,8 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def message(misuse: Misuse) -> str:
-    first = f" of `{misuse.detail}`" if misuse.detail else ""
-    return f"the session of `{misuse.session.name}` opens while the one{first} still holds its connection"
+    second = f" of `{misuse.detail}`" if misuse.detail else ""
+    return f"a second session{second} opens while that of `{misuse.session.name}` still holds its connection"
 
 
 def advice(misuse: Misuse) -> str:

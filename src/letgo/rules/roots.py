@@ -1,7 +1,7 @@
 """The one cause behind many findings: a dependency that ends too late, or a callee that waits for all its callers."""
 
 from letgo.holds import Event, Hold, Misuse, Origin, Root, Site, Wait, WaitKind
-from letgo.rules.words import file_and_line, is_in, opened_by_another, place
+from letgo.rules.words import file_and_line, is_in, opening_dependency, place
 
 AT_THE_END = frozenset({WaitKind.SERIALISE, WaitKind.BRANCH, WaitKind.STREAM, WaitKind.TASK})
 """What happens after a handler's own code: it is open then because what lets go runs later still."""
@@ -9,8 +9,8 @@ AT_THE_END = frozenset({WaitKind.SERIALISE, WaitKind.BRANCH, WaitKind.STREAM, Wa
 
 def root_of_hold(hold: Hold, wait: Wait) -> Root | None:
     """The cause of this hold that other handlers may share, or None when it lies in the handler alone."""
-    if opened_by_another(hold):
-        return opener(hold)
+    if opener := opening_dependency(hold):
+        return open_dependency(opener)
     if wait.kind in AT_THE_END and hold.session.origin is Origin.DEPENDENCY:
         return late_end(hold.session.name, hold.released)
     if not is_in(wait.site, hold.function) and wait.via:
@@ -26,11 +26,11 @@ def root_of_misuse(misuse: Misuse) -> Root | None:
     return None
 
 
-def opener(hold: Hold) -> Root:
+def open_dependency(opener: Site) -> Root:
     return Root(
-        hold.opened,
-        f"{place(hold.opened)} opens a transaction and leaves it open for every function that depends on it",
-        f"commit in `{hold.opened.function}` before it returns",
+        opener,
+        f"{place(opener)} opens a transaction and leaves it open for every function that depends on it",
+        f"commit in `{opener.function}` before it returns",
     )
 
 

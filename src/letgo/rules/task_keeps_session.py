@@ -23,7 +23,6 @@ from letgo.holds import Finding, Hold, Wait, WaitKind
 from letgo.lifetime.facts import Facts
 from letgo.rules.finding import of_waits
 from letgo.rules.rule import Group, Rule
-from letgo.rules.words import open_since
 
 BAD = (
     """\
@@ -81,7 +80,7 @@ def wanted(hold: Hold, wait: Wait) -> bool:
 
 
 def message(hold: Hold, wait: Wait) -> str:
-    return f"{open_since(hold)} while the task `{wait.what}` runs"
+    return f"the session of `{hold.session.name}` is kept while the task `{wait.what}` runs"
 
 
 def advice(hold: Hold, wait: Wait) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from letgo.holds import Event, Hold, Misuse, Site, Step, Wait, WaitKind
+from letgo.holds import Event, Hold, Misuse, MisuseKind, Site, Step, Wait, WaitKind
 from letgo.rules.words import comes_from, is_in, outermost
 
 SHOWN = 5
@@ -17,10 +17,10 @@ def steps_of_hold(hold: Hold, waits: tuple[Wait, ...]) -> tuple[Step, ...]:
 
 def _steps_of_hold(hold: Hold, waits: tuple[Wait, ...]) -> Iterator[Step]:
     yield Step(Event.SOURCE, hold.session.site, comes_from(hold.session))
-    yield from _calls(hold.opened_via, hold.opened)
+    yield from _calls(hold, hold.opened_via, hold.opened)
     yield Step(Event.OPENED, hold.opened, "the transaction begins")
     for wait in waits[:SHOWN]:
-        yield from _calls(wait.via, wait.site)
+        yield from _calls(hold, wait.via, wait.site)
         yield Step(Event.WAIT, wait.site, describe(wait))
     last = waits[-1]
     end = outermost(hold.function, last.site, last.via)
@@ -44,10 +44,11 @@ def steps_of_misuse(misuse: Misuse, shows: str) -> tuple[Step, ...]:
     return steps
 
 
-def _calls(via: tuple[Site, ...], target: Site) -> Iterator[Step]:
+def _calls(hold: Hold, via: tuple[Site, ...], target: Site) -> Iterator[Step]:
     """A step for each call on the way down to `target`, naming the function that is called."""
     for site, callee in pairwise((*via, target)):
-        yield Step(Event.CALL, site, f"calls `{callee.function}`")
+        verb = "depends on" if site == hold.function else "calls"
+        yield Step(Event.CALL, site, f"{verb} `{callee.function}`")
 
 
 def describe(wait: Wait) -> str:
@@ -67,3 +68,32 @@ def describe(wait: Wait) -> str:
             return f"`{wait.what}` computes"
         case WaitKind.TASK:
             return f"task `{wait.what}` runs"
+
+
+def describe_misuse(kind: MisuseKind) -> str:
+    """What happens at the place of a misuse, in words."""
+    match kind:
+        case MisuseKind.REARMED:
+            return "a new transaction begins"
+        case MisuseKind.REOPENED:
+            return "used after its close"
+        case MisuseKind.DETACHED:
+            return "read without its session"
+        case MisuseKind.NEVER_CLOSED:
+            return "not closed on every path"
+        case MisuseKind.ERROR_PATH:
+            return "not closed after an exception"
+        case MisuseKind.FINALISED_GENERATOR:
+            return "its generator ends here"
+        case MisuseKind.NESTED:
+            return "a second session opens"
+        case MisuseKind.UNCOMMITTED:
+            return "written, not committed"
+        case MisuseKind.UNUSED:
+            return "never used"
+        case MisuseKind.ESCAPES_SCOPE:
+            return "used after its end"
+        case MisuseKind.STALL:
+            return "needs a thread while it holds a connection"
+        case MisuseKind.CONVENTION:
+            return "returns"

@@ -44,12 +44,12 @@ def comes_from(source: Source) -> str:
 
 def open_since(hold: Hold) -> str:
     """How every message about a hold begins: "transaction open since line 41"."""
+    if opener := opening_dependency(hold):
+        return f"transaction open since {place(opener)}"
     start = outermost(hold.function, hold.opened, hold.opened_via)
-    if start == hold.opened and is_in(start, hold.function):
+    if start == hold.opened:
         return f"transaction open since line {start.line}"
-    if is_in(start, hold.function):
-        return f"transaction open since line {start.line} ({file_and_line(hold.opened)} in `{hold.opened.function}`)"
-    return f"transaction open since {place(hold.opened)}"
+    return f"transaction open since line {start.line} ({file_and_line(hold.opened)} in `{hold.opened.function}`)"
 
 
 def inside(hold: Hold, wait: Wait) -> str:
@@ -60,8 +60,8 @@ def inside(hold: Hold, wait: Wait) -> str:
 def let_go_before(hold: Hold, moment: str) -> str:
     """What to do, by where the session came from. `moment` completes "before ..."."""
     name = f"`{hold.session.name}`"
-    if opened_by_another(hold):
-        return f"{place(hold.opened)} leaves its transaction open: commit there before it returns."
+    if opener := opening_dependency(hold):
+        return f"{place(opener)} leaves its transaction open: commit there before it returns."
     match hold.session.origin:
         case Origin.DEPENDENCY:
             return f"Commit before {moment}: {name} lets go too late."
@@ -75,9 +75,15 @@ def let_go_before(hold: Hold, moment: str) -> str:
             return f"Commit or close {name} before {moment}."
 
 
-def opened_by_another(hold: Hold) -> bool:
-    """Whether something that `hold.function` does not call began the transaction: a dependency of it."""
-    return not is_in(outermost(hold.function, hold.opened, hold.opened_via), hold.function)
+def opening_dependency(hold: Hold) -> Site | None:
+    """The line in a dependency of `hold.function` that began the transaction, or None when its own body did.
+
+    What leads from a function to its dependencies stands on its `def` line.
+    """
+    way = (*hold.opened_via, hold.opened)
+    if hold.function in hold.opened_via:
+        return way[way.index(hold.function) + 1]
+    return None if any(is_in(site, hold.function) for site in way) else hold.opened
 
 
 def quoted(misuse: Misuse, otherwise: str) -> str:
