@@ -261,6 +261,14 @@ def test_an_alias_means_what_it_stands_for(tree):
     assert code.meaning("a.py", "Often") == "a.py:Often="
 
 
+def test_a_name_far_down_a_line_of_aliases_is_a_variable_and_no_error(tree):
+    lines = ["class A0: ..."] + [f"A{number} = A{number - 1}" for number in range(1, 2000)]
+    code = tree({"a.py": "\n".join(lines)})
+    assert code.meaning("a.py", "A1999") is not None
+    assert code.meaning("a.py", "A20") == "a.py:A0"
+    assert code.meaning("a.py", "A0" + ".x" * 5000) is None
+
+
 def test_a_local_variable_shadows_a_global_one(tree):
     code = tree(
         {

@@ -6,7 +6,8 @@ https://fastapi.tiangolo.com/reference/dependencies/
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
-from letgo.source.names import ClassSymbol, External, FunctionSymbol, Names, Symbol, VariableSymbol, assigned
+from letgo.source.definitions import assigned
+from letgo.source.names import ClassSymbol, External, FunctionSymbol, Names, Symbol, VariableSymbol
 from letgo.source.program import (
     Attr,
     Call,

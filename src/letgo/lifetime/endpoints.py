@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 
 from letgo.lifetime.dependencies import Dependency, dependencies_of, field_dependencies
 from letgo.lifetime.routers import Making, Router, Routers
-from letgo.source.names import ClassSymbol, External, FunctionSymbol, Names, VariableSymbol, assigned
+from letgo.source.definitions import assigned
+from letgo.source.names import ClassSymbol, External, FunctionSymbol, Names, VariableSymbol
 from letgo.source.program import Attr, Call, Const, Expr, Field, Function, Item, Module, Name, Sequence
 from letgo.source.walk import Place, calls, places
 

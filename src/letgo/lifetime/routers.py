@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from letgo.lifetime.dependencies import Dependency, instance_class, listed_dependencies
-from letgo.source.names import ClassSymbol, External, FunctionSymbol, Names, Symbol, VariableSymbol, assigned
+from letgo.source.definitions import assigned
+from letgo.source.names import ClassSymbol, External, FunctionSymbol, Names, Symbol, VariableSymbol
 from letgo.source.program import (
     Assign,
     Attr,

@@ -1,15 +1,14 @@
 """What a name means: from an expression in one module to the definition it stands for in another.
 
-An index over a `CodeBase`. Everything is computed when it is first asked for and remembered. Symbols of the code
-base are made once each, so they compare and hash by identity: they are the keys of every table built later on.
+An index over a `CodeBase`. Everything is computed when it is first asked for, and remembered.
 """
 
 import builtins
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from collections.abc import Collection
+from typing import NamedTuple
 
 from letgo.source.codebase import CodeBase
+from letgo.source.definitions import assigned, by_name, classes_within, functions_within, note_enclosing
 from letgo.source.modules import ModuleIndex
 from letgo.source.program import (
     Assign,
@@ -26,48 +25,14 @@ from letgo.source.program import (
     Name,
     Sequence,
 )
+from letgo.source.symbols import ClassSymbol, External, FunctionSymbol, ModuleSymbol, Symbol, VariableSymbol
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ModuleSymbol:
-    module: Module
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassSymbol:
-    module: Module
-    cls: Class
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FunctionSymbol:
-    """`owner` is the class that a method is defined in."""
-
-    module: Module
-    function: Function
-    owner: ClassSymbol | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VariableSymbol:
-    """A name assigned at module level, or given by the module's `__getattr__`."""
-
-    module: Module
-    name: str
-
-
-class External(NamedTuple):
-    """Something outside the code base: `httpx.AsyncClient`, `builtins.len`.
-
-    A base class that a call made (`Base = declarative_base()`) is `sqlalchemy.orm.declarative_base()`.
-    """
-
-    dotted: str
-
-
-Symbol: TypeAlias = FunctionSymbol | ClassSymbol | ModuleSymbol | VariableSymbol | External
+__all__ = ["ClassSymbol", "External", "FunctionSymbol", "ModuleSymbol", "Names", "Symbol", "VariableSymbol"]
 
 _BUILTINS = frozenset(dir(builtins))
+
+_LONGEST_WAY = 50
+"""How many imports and aliases a name is followed through: Python's stack holds no more than some hundreds."""
 
 
 class _Scope(NamedTuple):
@@ -181,7 +146,7 @@ class Names:
         key = (id(module), name)
         if key in self._globals:
             return self._globals[key]
-        if key in self._resolving:
+        if key in self._resolving or len(self._resolving) > _LONGEST_WAY:
             self._cycle_met = True
             return None
         self._resolving.add(key)
@@ -245,7 +210,7 @@ class Names:
         if scope is None:
             body = module.body
             scope = self._scopes[id(module)] = _Scope(
-                functions=_by_name(body.functions),
+                functions=by_name(body.functions),
                 classes={cls.name: cls for cls in body.classes},
                 imports={entry.name: entry for entry in body.imports if entry.name != "*"},
                 stars=tuple(entry for entry in body.imports if entry.name == "*"),
@@ -262,7 +227,7 @@ class Names:
             collected: dict[str, list[Assign]] = {}
             for target, step in assigned(module.body):
                 collected.setdefault(target, []).append(step)
-            for function in _functions_within(module.body):
+            for function in functions_within(module.body):
                 if function.globals:
                     for target, step in assigned(function):
                         if target in function.globals and not self._is_nonlocal(module, function, target):
@@ -283,13 +248,16 @@ class Names:
 
         None for any other expression, and where a local variable has the name.
         """
-        match expr:
-            case Name(id=name):
-                return self.lookup(module, name) if function is None else self._local(module, name, function)
-            case Attr(value=value, name=name):
-                origin = self.resolve(module, value, function)
-                return None if origin is None else self.member(origin, name)
-        return None
+        path = []
+        while isinstance(expr, Attr):
+            path.append(expr.name)
+            expr = expr.value
+        if not isinstance(expr, Name):
+            return None
+        found = self.lookup(module, expr.id) if function is None else self._local(module, expr.id, function)
+        while path and found is not None:
+            found = self.member(found, path.pop())
+        return found
 
     def _local(self, module: Module, name: str, function: Function) -> Symbol | None:
         scope: Function | None = function
@@ -316,7 +284,7 @@ class Names:
         table = self._enclosing.get(id(module))
         if table is None:
             table = self._enclosing[id(module)] = {}
-            _note_enclosing(module.body, table)
+            note_enclosing(module.body, table)
         return table.get(id(inner))
 
     def member(self, symbol: Symbol, name: str) -> Symbol | None:
@@ -389,7 +357,7 @@ class Names:
             if isinstance(base, ClassSymbol):
                 methods = self._methods.get(base)
                 if methods is None:
-                    methods = self._methods[base] = _by_name(base.cls.methods)
+                    methods = self._methods[base] = by_name(base.cls.methods)
                 if name in methods:
                     return self.function_symbol(base.module, methods[name], base)
         return None
@@ -412,7 +380,7 @@ class Names:
             self._classes = tuple(
                 self.class_symbol(module, cls)
                 for module in self.codebase.modules
-                for cls in _classes_within(module.body)
+                for cls in classes_within(module.body)
             )
         return self._classes
 
@@ -438,79 +406,7 @@ class Names:
         if self._by_method is None:
             self._by_method = {}
             for cls in self.classes():
-                for method in _by_name(cls.cls.methods).values():
+                for method in by_name(cls.cls.methods).values():
                     symbol = self.function_symbol(cls.module, method, cls)
                     self._by_method.setdefault(method.name, []).append(symbol)
         return tuple(self._by_method.get(name, ()))
-
-
-def _by_name(functions: Iterable[Function]) -> dict[str, Function]:
-    """The function that each name ends up with; setters and deleters of a property do not replace its getter."""
-    return {function.name: function for function in functions if not _is_setter(function)}
-
-
-def _is_setter(function: Function) -> bool:
-    return any(isinstance(expr, Attr) and expr.name in ("setter", "deleter") for expr in function.decorators)
-
-
-def assigned(function: Function) -> Iterator[tuple[str, Assign]]:
-    """The assignments to plain names in a body, unpacked: `a, b = 1, 2` and `a = b = 1` are two each."""
-    made: dict[str, Expr] = {}
-    for block in function.blocks:
-        for step in block.steps:
-            match step:
-                case Assign(target=Name(id=name), value=Name(id=value)) if value in made:
-                    yield name, step._replace(value=made[value])
-                case Assign(target=Name(id=name)):
-                    if name.startswith(".") and step.value is not None:
-                        made[name] = step.value
-                    yield name, step
-                case Assign(target=Sequence(items=targets), value=value) if value is not None:
-                    yield from _unpacked(step, targets, value)
-
-
-def _unpacked(step: Assign, targets: tuple[Expr, ...], whole: Expr) -> Iterator[tuple[str, Assign]]:
-    parts = whole.items if isinstance(whole, Sequence) and len(whole.items) == len(targets) else None
-    for position, target in enumerate(targets):
-        if isinstance(target, Name):
-            value = parts[position] if parts else Item(whole, Const(position), step.line)
-            yield target.id, Assign(target, value, None, step.line)
-
-
-def _functions_within(function: Function) -> Iterator[Function]:
-    for nested in function.functions:
-        yield nested
-        yield from _functions_within(nested)
-    for cls in _own_classes(function.classes):
-        for method in cls.methods:
-            yield method
-            yield from _functions_within(method)
-
-
-def _classes_within(function: Function) -> Iterator[Class]:
-    for cls in _own_classes(function.classes):
-        yield cls
-        for method in cls.methods:
-            if method.classes or method.functions:
-                yield from _classes_within(method)
-    for nested in function.functions:
-        if nested.classes or nested.functions:
-            yield from _classes_within(nested)
-
-
-def _own_classes(classes: tuple[Class, ...]) -> Iterator[Class]:
-    for cls in classes:
-        yield cls
-        if cls.classes:
-            yield from _own_classes(cls.classes)
-
-
-def _note_enclosing(function: Function, table: dict[int, Function]) -> None:
-    for nested in function.functions:
-        table[id(nested)] = function
-        _note_enclosing(nested, table)
-    for cls in _own_classes(function.classes):
-        table[id(cls)] = function
-        for method in cls.methods:
-            table[id(method)] = function
-            _note_enclosing(method, table)

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from letgo.source.definitions import with_nested
 from letgo.source.names import ClassSymbol, Names
-from letgo.source.program import Call, Class, Expr, Function, Module, Return
+from letgo.source.program import Call, Expr, Function, Module, Return
 
 
 class Place(NamedTuple):
@@ -40,19 +41,13 @@ def _within(
             yield Place(module, function, around, None, instance)
             if function.functions or function.classes:
                 yield from _within(names, module, function, instance, mentioning)
-    for cls in _with_nested(around.classes):
+    for cls in with_nested(around.classes):
         owner = names.class_symbol(module, cls)
         for method in cls.methods:
             if not mentioning or not method.mentions.isdisjoint(mentioning):
                 yield Place(module, method, around, owner, owner)
                 if method.functions or method.classes:
                     yield from _within(names, module, method, owner, mentioning)
-
-
-def _with_nested(classes: tuple[Class, ...]) -> Iterator[Class]:
-    for cls in classes:
-        yield cls
-        yield from _with_nested(cls.classes)
 
 
 def calls(function: Function) -> Iterator[Call]:
