@@ -150,6 +150,7 @@ def test_each_target_of_del_is_a_step() -> None:
         ("Optional['orm.Session']", Item(Name("Optional"), Attr(Name("orm"), "Session", 1), 1)),
         ("Literal['a']", Item(Name("Literal"), Const("a"), 1)),
         ("'not a type'", Const("not a type")),
+        (r"'Pattern[\'\\d\']'", Const(r"Pattern['\d']")),
         (
             "Annotated['Session', Query('x')]",
             Item(Name("Annotated"), Sequence((Name("Session"), Call(Name("Query"), (Const("x"),), (), 1))), 1),

@@ -351,6 +351,8 @@ def _type_arguments(node: ast.Subscript, scope: Scope) -> Expr:
 
 
 def _parse(text: str, line: int) -> ast.expr | None:
+    if "\\" in text:  # no type has one, and the parser would warn of it
+        return None
     try:
         parsed = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError):  # the last is how the parser reports that text is nested too deeply
