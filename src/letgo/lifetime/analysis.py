@@ -3,14 +3,14 @@
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from letgo.holds import Hold, Misuse, MisuseKind, Site, Source, Wait
+from letgo.holds import Hold, Misuse, MisuseKind, Site, Source, Wait, WaitKind
 from letgo.holds import Step as TraceStep
 from letgo.lifetime.facts import Unresolved
 from letgo.lifetime.values import FunctionValue, Key, Value
 from letgo.lifetime.waits import Waits
 from letgo.lifetime.world import Chain, State, Traits, World
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
-from letgo.source.program import Assume, Attr, Function, Module, Name
+from letgo.source.program import Assign, Assume, Attr, Const, Function, Module, Name
 
 MAX_DEPTH = 24
 MAX_CONTEXTS = 40
@@ -53,6 +53,17 @@ NOTHING = Summary(None, {}, {}, (), (), (), (), {}, None)
 """What is assumed of a call that is being looked at already (recursion) or lies too deep."""
 
 
+class Knowledge(NamedTuple):
+    """All that the tables say of one external name, asked once."""
+
+    response: str | None
+    task: int | None
+    runs: int | None
+    drains: bool
+    wait: WaitKind | None
+    client: bool
+
+
 class Settings(NamedTuple):
     """What a user can tell the analysis: dotted names of sessions, openers, releasers."""
 
@@ -77,6 +88,9 @@ class Analysis:
         self.variables: dict[tuple[int, str], Value | None] = {}
         self.attributes: dict[ClassSymbol, dict[str, Value]] = {}
         self.flags: dict[int, frozenset[str]] = {}
+        self.tested: dict[int, frozenset[str]] = {}
+        self.fields: dict[tuple[ClassSymbol, str], Value | None] = {}
+        self.knowledge: dict[str, Knowledge] = {}
         self.orders: dict[int, tuple[int, ...]] = {}
         self.given: set[int] = set()  # functions that were followed with a session given to them
         self.followed: set[int] = set()
@@ -112,17 +126,35 @@ class Analysis:
     def note_unresolved(self, site: Site, call: str) -> None:
         self.unresolved.setdefault(site, Unresolved(site, call, "what is called is not known; it is given a session"))
 
+    def known(self, dotted: str) -> Knowledge:
+        found = self.knowledge.get(dotted)
+        if found is None:
+            waits = self.waits
+            found = self.knowledge[dotted] = Knowledge(
+                waits.response_of(dotted), waits.starts_task(dotted), waits.runs_function(dotted),
+                waits.drains(dotted), waits.wait_of(dotted), waits.makes_client(dotted),
+            )  # fmt: skip
+        return found
+
     def flags_of(self, function: Function) -> frozenset[str]:
-        """The variables that a branch of the function tests: they tell paths apart."""
+        """The variables that the function sets to a constant and tests later: they tell its paths apart."""
         found = self.flags.get(id(function))
         if found is None:
-            tested = set()
+            tested, decided = set(), set()
             for block in function.blocks:
                 for step in block.steps:
                     if type(step) is Assume and type(step.value) is Name:
                         tested.add(step.value.id)
-            found = self.flags[id(function)] = frozenset(tested)
+                    elif type(step) is Assign and type(step.target) is Name and type(step.value) is Const:
+                        decided.add(step.target.id)
+            found = self.flags[id(function)] = frozenset(tested & decided)
+            self.tested[id(function)] = frozenset(tested)
         return found
+
+    def tested_by(self, function: Function) -> frozenset[str]:
+        """The variables that a branch of the function tests."""
+        self.flags_of(function)
+        return self.tested[id(function)]
 
     def order_of(self, function: Function) -> tuple[int, ...]:
         """For each block its place in reverse postorder, so that a block is followed after all that leads to it."""

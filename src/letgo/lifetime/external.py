@@ -40,7 +40,6 @@ def call(
     frame: Frame, world: World, dotted: str, arguments: Arguments, line: int, *, receiver: Value | None = None
 ) -> Value | None:
     """What calling `dotted` does and gives."""
-    waits = frame.analysis.waits
     if dotted.startswith(("sqlalchemy.", "sqlmodel.", "flask_sqlalchemy.")) or dotted in frame.analysis.settings.sessions:
         known, value = database_call(frame, world, dotted, arguments, line)
         if known:
@@ -49,24 +48,21 @@ def call(
         known, value = python_call(frame, world, dotted, arguments, line, receiver)
         if known:
             return value
-    response = waits.response_of(dotted)
-    if response is not None:
-        return _respond(frame, world, response, dotted, arguments, line)
-    place = waits.starts_task(dotted)
-    if place is not None:
-        start_task(frame, world, dotted, arguments, place, line)
-        return Object(dotted) if waits.makes_client(dotted) else None
-    place = waits.runs_function(dotted)
-    if place is not None:
-        return _run_given(frame, world, dotted, arguments, place, line)
-    if waits.drains(dotted):
+    known_of = frame.analysis.known(dotted)
+    if known_of.response is not None:
+        return _respond(frame, world, known_of.response, dotted, arguments, line)
+    if known_of.task is not None:
+        start_task(frame, world, dotted, arguments, known_of.task, line)
+        return Object(dotted) if known_of.client else None
+    if known_of.runs is not None:
+        return _run_given(frame, world, dotted, arguments, known_of.runs, line)
+    if known_of.drains:
         return _drain_given(frame, world, dotted, arguments, line)
-    kind = waits.wait_of(dotted)
-    if kind is not None:
-        calls.external_wait(frame, world, kind, dotted.removeprefix("builtins."), line)
-    if waits.makes_client(dotted):
+    if known_of.wait is not None:
+        calls.external_wait(frame, world, known_of.wait, dotted.removeprefix("builtins."), line)
+    if known_of.client:
         return Object(dotted)
-    if kind is None and not dotted.startswith("builtins."):
+    if known_of.wait is None and not dotted.startswith("builtins."):
         _given_away(frame, world, dotted, arguments, line)
     return None
 

@@ -102,7 +102,7 @@ def makers(analysis: Analysis, codebase: CodeBase) -> frozenset[str]:
         for symbol in functions_left:
             if found.isdisjoint(symbol.function.mentions):
                 remaining.append(symbol)
-            elif sessiontypes.gives_session(analysis.names, symbol):
+            elif sessiontypes.gives_session(analysis.names, symbol, set()):
                 found.add(symbol.function.name)
             else:
                 remaining.append(symbol)

@@ -85,7 +85,7 @@ def execute(
 
 def _known_arguments(analysis: Analysis, value: FunctionValue, bound: dict[str, Value]) -> dict[str, Value]:
     """The arguments that can matter: a constant only where the function tests it, a text never."""
-    flags = analysis.flags_of(value.symbol.function)
+    flags = analysis.tested_by(value.symbol.function)
     return {
         name: item
         for name, item in bound.items()

@@ -187,6 +187,14 @@ def is_model(analysis: Analysis, symbol: ClassSymbol) -> bool:
 
 def field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | None:
     """What a class body says of an attribute, by annotation or by value."""
+    key = (cls, name)
+    if key not in analysis.fields:
+        analysis.fields[key] = None
+        analysis.fields[key] = _field_value(analysis, cls, name)
+    return analysis.fields[key]
+
+
+def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | None:
     found = analysis.names.find_field(cls, name)
     if found is None:
         return None
