@@ -43,7 +43,7 @@ def load(directory: Path) -> dict[str, Entry]:
 
 
 def save(directory: Path, entries: Mapping[str, Entry]) -> None:
-    """Replaces the cache as a whole: a run beside this one finds the old one or the new. Does nothing where it can't."""
+    """Replaces the cache as a whole: a run beside this one finds the old or the new. Does nothing where it can't."""
     header = {
         "key": key(),
         "entries": [

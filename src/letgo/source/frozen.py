@@ -31,9 +31,10 @@ class FrozenFunction(Function):
     """A function whose item `BLOCKS` holds bytes, which its attribute `blocks` gives as what they mean."""
 
     @cached_property
-    def blocks(self) -> tuple[Block, ...]:  # type: ignore[override]
+    def blocks(self) -> tuple[Block, ...]:
+        frozen: Any = self[BLOCKS]
         try:
-            blocks: tuple[Block, ...] = Thaw(io.BytesIO(self[BLOCKS])).load()
+            blocks: tuple[Block, ...] = Thaw(io.BytesIO(frozen)).load()
         except Exception as error:
             raise UserError(f"the cache holds what letgo did not write ({error})", "Delete .letgo_cache.") from error
         return blocks

@@ -53,7 +53,7 @@ def parse(text: str) -> ast.Module:
 
 def rewrite(text: str) -> str:
     """`text` in the grammar of Python 3.11, line for line; unchanged where it's that already."""
-    pieces = []
+    pieces: list[str] = []
     position = 0
     for edit in sorted(edits(text, scan(text)), key=lambda edit: edit.start):
         # An edit inside of what another one took away has nothing left to do.

@@ -57,7 +57,7 @@ REST = {
 """A string after its opening quotes; one that is never closed ends with its line, or the file."""
 
 OPENING, CLOSING = frozenset("([{"), frozenset(")]}")
-DEBUG = re.compile(r"=\s*(?=[!:}])")
+DEBUG = re.compile(r"=(?:\s|#[^\n]*\n)*(?=[!:}])")
 CONVERSION = re.compile(r"!\s*\w*\s*")
 NAMED = re.compile(r"\\N\{[^}\n]*\}")
 
