@@ -192,8 +192,7 @@ class Frame:
     """One activation of a function while it is followed."""
 
     __slots__ = (
-        "analysis", "answers", "errors", "exits", "flags", "function", "module", "opens", "parts", "raising",
-        "reports_yields", "site", "symbol", "traits", "value", "waits", "yields", "touched",
+        "analysis", "errors", "exits", "flags", "function", "loaded", "module", "opens", "parts", "raising", "site", "symbol", "traits", "value", "waits", "yields", "touched",
     )  # fmt: skip
 
     def __init__(self, analysis: Analysis, value: FunctionValue) -> None:
@@ -207,6 +206,7 @@ class Frame:
         self.traits: dict[Key, Traits] = {}
         self.waits: dict[tuple[object, ...], tuple[Wait, bool]] = {}
         self.parts: dict[tuple[object, ...], Part] = {}
+        self.loaded: set[tuple[Key, str]] = set()
         self.opens: dict[Site, Chain] = {}
         self.exits: list[World] = []
         self.errors: list[World] = []

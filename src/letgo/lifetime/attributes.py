@@ -27,6 +27,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import Chain, World
 from letgo.source.names import ClassSymbol, ModuleSymbol
+from letgo.source.program import Attr, Call, Const, Name
 
 
 def attribute(frame: Frame, world: World, value: Value | None, name: str, line: int) -> Value | None:
@@ -142,8 +143,20 @@ def row_attribute(frame: Frame, world: World, value: Row, name: str, line: int) 
             if objects.is_property(frame.analysis, method):
                 return calls.invoke(frame, world, FunctionValue(method, value, (), False), calls.NO_ARGUMENTS, line)
             return bound_method(frame, value, method)
-    read_row(frame, world, value.key, name, line)
+    read_row(frame, world, value.key, name, line, lazy=_is_lazy(frame, value, name))
     return None
+
+
+def _is_lazy(frame: Frame, value: Row, name: str) -> bool:
+    """Whether the attribute is a relationship that is loaded when it is first read."""
+    if value.model is None:
+        return False
+    found = frame.analysis.names.find_field(value.model, name)
+    match found[1].value if found else None:
+        case Call(Name(maker) | Attr(_, maker, _), _, keywords, _) if maker.lower() == "relationship":
+            how = dict(keywords).get("lazy", Const("select"))
+            return how == Const("select")
+    return False
 
 
 def item_of(value: Value | None, key: object) -> Value | None:

@@ -125,7 +125,7 @@ def call_method(
         case Factory():
             return _factory_method(frame, world, receiver, name, arguments, line)
         case Selectable():
-            return receiver
+            return None if name == "options" else receiver
         case Object(dotted) | Outside(dotted):
             method = attributes.external_attribute(frame, receiver, dotted, name)
             if isinstance(method, Factory):
@@ -460,6 +460,7 @@ def unknown_call(frame: Frame, world: World, name: str, arguments: Arguments, li
     for value in arguments.values():
         if isinstance(value, Session):
             effects.arm(frame, world, value.key, Chain(frame.at(line), (), False))
+            world.sessions[value.key] = world.sessions[value.key]._replace(dirty=None)  # it may commit
             frame.analysis.note_unresolved(frame.at(line), name)
     return None
 

@@ -6,7 +6,7 @@ These functions change the states in a `World` and note in the `Frame` what its 
 from letgo.holds import MisuseKind, Wait, WaitKind
 from letgo.lifetime.analysis import Frame, Part
 from letgo.lifetime.values import Key
-from letgo.lifetime.world import CLOSED, FRESH, OPEN, RELEASED, UNTOUCHED, Chain, State, World
+from letgo.lifetime.world import CLOSED, FRESH, OPEN, RELEASED, UNTOUCHED, Chain, State, Traits, World
 
 YIELDS = "yield"
 """How the wait of a generator that hands out a value is named."""
@@ -42,9 +42,10 @@ def nest(frame: Frame, world: World, key: Key | None, opened: Chain) -> None:
                 )
 
 
-def touch(world: World, key: Key) -> None:
+def touch(frame: Frame, world: World, key: Key, line: int) -> None:
     """Work is put into the session that a later commit must save."""
-    world.sessions[key] = world.sessions.get(key, UNTOUCHED)._replace(dirty=True)
+    state = world.sessions.get(key, UNTOUCHED)
+    world.sessions[key] = state._replace(dirty=state.dirty or frame.at(line))
 
 
 def commit(frame: Frame, world: World, key: Key, line: int) -> None:
@@ -53,14 +54,14 @@ def commit(frame: Frame, world: World, key: Key, line: int) -> None:
     note_failure(frame, world, key)  # a commit can fail, and leaves the session open then
     phases = state.phases if traits.pinned else RELEASED
     world.sessions[key] = State(
-        phases, state.opened, frame.at(line), False, True, traits.expire_on_commit is True or state.expired
+        phases, state.opened, frame.at(line), None, True, traits.expire_on_commit is True or state.expired
     )
 
 
 def rollback(frame: Frame, world: World, key: Key, line: int) -> None:
     state = world.sessions.get(key, UNTOUCHED)
     phases = state.phases if frame.traits_of(key).pinned else RELEASED
-    world.sessions[key] = State(phases, state.opened, frame.at(line), False, state.committed, True)
+    world.sessions[key] = State(phases, state.opened, frame.at(line), None, state.committed, True)
 
 
 def close(frame: Frame, world: World, key: Key, line: int) -> None:
@@ -70,7 +71,7 @@ def close(frame: Frame, world: World, key: Key, line: int) -> None:
     if traits.pinned:
         return
     phases = FRESH if traits.shared else CLOSED
-    world.sessions[key] = state._replace(phases=phases, released=frame.at(line), dirty=False)
+    world.sessions[key] = state._replace(phases=phases, released=frame.at(line))
     for other, known in world.sessions.items():
         if other in frame.traits and frame.traits[other].pinned:
             world.sessions[other] = known._replace(phases=CLOSED, released=frame.at(line))
@@ -83,21 +84,33 @@ def note_failure(frame: Frame, world: World, key: Key) -> None:
     frame.raising.setdefault(key, world.sessions.get(key, UNTOUCHED))
 
 
-def read_row(frame: Frame, world: World, key: Key, name: str, line: int) -> None:
-    """An attribute of an ORM object is read: expired ones are loaded again, or can't be.
+def read_row(frame: Frame, world: World, key: Key, name: str, line: int, *, lazy: bool = False) -> None:
+    """An attribute of an ORM object is read: what is expired or was never loaded is loaded, or can't be.
 
     commit expires by default, rollback always (https://docs.sqlalchemy.org/en/20/orm/session_basics.html#expiring-refreshing).
     """
     state = world.sessions.get(key)
-    if state is None or not state.expired or name.startswith("__"):
+    if state is None or name.startswith("__"):
         return
     traits = frame.traits_of(key)
+    if lazy:
+        _read_lazily(frame, state, traits, key, name, line)
+    if not state.expired:
+        return
     if state.phases == RELEASED:
         arm(frame, world, key, Chain(frame.at(line), (), traits.certain))
     elif state.phases == CLOSED:
         frame.analysis.misuse(
             MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), traits.certain, detail=name
         )
+
+
+def _read_lazily(frame: Frame, state: State, traits: Traits, key: Key, name: str, line: int) -> None:
+    """A relationship that loads when it is first read: too late once the session is closed."""
+    if state.phases != CLOSED:
+        frame.loaded.add((key, name))
+    elif (key, name) not in frame.loaded and not traits.shared:
+        frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), False, detail=name)
 
 
 def wait(frame: Frame, world: World, kind: WaitKind, what: str, line: int, certain: bool) -> None:

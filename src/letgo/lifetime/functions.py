@@ -25,8 +25,9 @@ from letgo.lifetime.values import (
     either,
     keys_of,
     rename,
+    sessions_of,
 )
-from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, Chain, State, Traits, World, join_states
+from letgo.lifetime.world import CLOSED, FRESH, OPEN, UNTOUCHED, Chain, State, Traits, World, join_states
 from letgo.source import program as ir
 
 SESSION_NAMES = frozenset({"db", "session", "db_session", "dbsession", "async_session", "async_db", "sess"})
@@ -107,7 +108,7 @@ def summarise(
         value.receiver,
         value.captured,
         arguments,
-        tuple(sorted((key, s.phases, s.dirty, s.committed, s.expired) for key, s in states.items())),
+        tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired) for key, s in states.items())),
         tuple((t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
     )
     known = analysis.summaries.get(context)
@@ -198,13 +199,14 @@ def looks_like_a_session(function: ir.Function, name: str) -> bool:
 # --- the end of an activation ----------------------------------------------------------------------------------------
 
 
-def finish(frame: Frame) -> Summary:
-    """What the activation amounts to. The holds of its own sessions are its own findings; the others' go up."""
+def finish(frame: Frame, *, called: bool = True) -> Summary:
+    """What the activation amounts to. The holds of its own sessions are its own findings; the others' go up, if there
+    is a caller."""
     exits, returns = _joined(frame.exits)
     raises, _ = _joined(frame.errors)
     receiver = _final_receiver(frame)
     reachable = [returns, receiver, *(point.value for point in frame.yields.values())]
-    escaped = {key for item in reachable for key in keys_of(item)}
+    escaped = {key for item in reachable for key in sessions_of(item)} if called else set()
     parts: list[Part] = []
     for part in frame.parts.values():
         traits = frame.traits.get(part.key)
@@ -216,6 +218,7 @@ def finish(frame: Frame) -> Summary:
         elif traits is None and part.opened is None:
             parts.append(part)
     _check_closing(frame, exits, raises, escaped)
+    _check_commits(frame, exits, escaped)
     return Summary(
         returns,
         exits,
@@ -255,7 +258,7 @@ def _few(waits: Iterable[tuple[Wait, bool]]) -> tuple[tuple[Wait, bool], ...]:
 
 
 def _emit(frame: Frame, part: Part, exits: dict[Key, State], traits: Traits) -> None:
-    if part.wait.what == YIELDS and not _hands_out_to_a_stream(frame):
+    if part.wait.what == YIELDS and not part.wait.via and not _hands_out_to_a_stream(frame):
         return
     last = exits.get(part.key)
     released = last.released if last is not None and not last.phases & OPEN else None
@@ -277,16 +280,24 @@ def _check_closing(frame: Frame, exits: dict[Key, State], raises: dict[Key, Stat
     for key, traits in frame.traits.items():
         if not traits.owned or key in escaped or traits.source.origin not in (Origin.FACTORY, Origin.GENERATOR):
             continue
-        state = exits.get(key)
-        if state is not None and state.is_open:
-            site = state.opened.via[0] if state.opened and state.opened.via else traits.source.site
-            kind = MisuseKind.FINALISED_GENERATOR if traits.source.origin is Origin.GENERATOR else MisuseKind.NEVER_CLOSED
-            frame.analysis.misuse(kind, frame.site, traits.source, site, traits.certain)
-        else:
-            failed = raises.get(key)
-            if failed is not None and failed.is_open:
-                site = failed.opened.site if failed.opened and not failed.opened.via else traits.source.site
-                frame.analysis.misuse(MisuseKind.ERROR_PATH, frame.site, traits.source, site, traits.certain)
+        state, failed = exits.get(key), raises.get(key)
+        kind = None
+        if traits.source.origin is Origin.GENERATOR and state is not None and state.phases & ~(CLOSED | FRESH):
+            kind = MisuseKind.FINALISED_GENERATOR
+        elif state is not None and state.is_open:
+            kind = MisuseKind.NEVER_CLOSED
+        elif failed is not None and failed.is_open:
+            kind = MisuseKind.ERROR_PATH
+        if kind is not None:
+            frame.analysis.misuse(kind, frame.site, traits.source, traits.source.site, traits.certain)
+
+
+def _check_commits(frame: Frame, exits: dict[Key, State], escaped: set[Key]) -> None:
+    """What was written into a session that is given back without a commit is lost."""
+    for key, state in exits.items():
+        traits = frame.traits.get(key)
+        if state.dirty and traits and traits.owned and key not in escaped and state.phases == CLOSED:
+            frame.analysis.misuse(MisuseKind.UNCOMMITTED, frame.site, traits.source, state.dirty, traits.certain)
 
 
 # --- the caller's side -----------------------------------------------------------------------------------------------
@@ -371,7 +382,7 @@ def resume(
     inner = {callee: world.sessions.get(caller, UNTOUCHED) for callee, caller in activation.names.items()}
     context: Hashable = (
         "resume", id(summary), raised,
-        tuple(sorted((key, s.phases, s.dirty, s.committed, s.expired) for key, s in inner.items())),
+        tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired) for key, s in inner.items())),
     )  # fmt: skip
     known = analysis.summaries.get(context)
     if known is None:

@@ -25,10 +25,11 @@ def session_method(
         case "query":
             effects.arm(frame, world, key, Chain(frame.at(line), (), traits.certain))
             if name in sqlalchemy.WRITES:
-                effects.touch(world, key)
+                effects.touch(frame, world, key, line)
             return _fetched(frame, key, name, arguments)
         case "touch":
-            effects.touch(world, key)
+            if name in sqlalchemy.WRITES:
+                effects.touch(frame, world, key, line)
         case "build":
             return Query(key, _model(frame, arguments.get(0, "entity")))
         case "commit":
@@ -51,6 +52,8 @@ def session_method(
 
 def _fetched(frame: Frame, key: Key, name: str, arguments: Arguments) -> Value | None:
     model = _model(frame, arguments.get(0, "statement") or arguments.get(0, "entity"))
+    if "options" in arguments.keywords:
+        model = None  # loaders among them may have loaded any relationship
     if name in ("get", "get_one", "merge", "scalar", "first"):
         return Row(key, model)
     if name == "refresh":
@@ -72,11 +75,11 @@ def _model(frame: Frame, value: Value | None) -> ClassSymbol | None:
 def query_method(frame: Frame, world: World, query: Query, name: str, line: int) -> Value | None:
     """A legacy query: the methods that build give a query, the others run it."""
     if name not in sqlalchemy.QUERY_TERMINALS:
-        return query
+        return query._replace(model=None) if name == "options" else query
     traits = frame.traits_of(query.key)
     effects.arm(frame, world, query.key, Chain(frame.at(line), (), traits.certain))
     if name in ("delete", "update"):
-        effects.touch(world, query.key)
+        effects.touch(frame, world, query.key, line)
         return None
     if name in ("first", "one", "one_or_none", "get"):
         return Row(query.key, query.model)

@@ -21,10 +21,10 @@ from letgo.lifetime.values import (
     Response,
     Session,
     Value,
-    keys_of,
     options,
+    sessions_of,
 )
-from letgo.lifetime.world import OPEN, UNTOUCHED, Chain, Traits, World
+from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, Chain, Traits, World
 from letgo.source import program as ir
 
 Ends = Callable[[str | None], ExitMoment]
@@ -64,7 +64,8 @@ def follow_endpoint(analysis: Analysis, endpoint: Endpoint, ends: Ends, pool: in
     exits = list(frame.exits)
     for world in exits:
         _respond(request, world, entered, pool)
-    functions.finish(frame)
+    functions.finish(frame, called=False)
+    _note_unused(request)
 
 
 # --- before the endpoint ---------------------------------------------------------------------------------------------
@@ -230,6 +231,7 @@ def _respond(request: _Request, world: World, entered: set[Key], pool: int) -> N
     if serialised:
         _note_stall(request, world, entered, pool, line)
         _held(request, world, WaitKind.SERIALISE, "return", line)
+    _note_convention(request, world, line)
     _tear_down(request, world, ExitMoment.BEFORE_RESPONSE, line)
     for response in responses:
         if response.kind == "stream":
@@ -268,10 +270,14 @@ def _stream(request: _Request, world: World, response: Response, line: int) -> N
     for body in options(response.body):
         if isinstance(body, FunctionValue):
             continue
-        for key in dict.fromkeys(keys_of(body)):
-            if key in frame.traits and world.sessions.get(key, UNTOUCHED).phases == 8:
-                _escaped(request, key, line)
-        if isinstance(body, Lazy) and body.kind == "generator":
+        gone = [
+            key
+            for key in dict.fromkeys(sessions_of(body))
+            if key in frame.traits and world.sessions.get(key, UNTOUCHED).phases == CLOSED
+        ]
+        for key in gone:
+            _escaped(request, key, line)
+        if isinstance(body, Lazy) and body.kind == "generator" and not gone:
             request.analysis.streamed.add(id(body.function.symbol.function))
             calls.drain(frame, world, body, line, streaming=True)
 
@@ -305,7 +311,36 @@ def _note_stall(request: _Request, world: World, entered: set[Key], pool: int, l
         if endpoint.response_model or key in entered:
             certain = (state.opened is None or state.opened.certain) and traits.certain
             request.analysis.misuse(
-                MisuseKind.STALL, frame.site, traits.source, frame.at(line), certain, detail=str(pool + 40)
+                MisuseKind.STALL, frame.site, traits.source, frame.site, certain, detail=str(pool + 40)
+            )
+
+
+def _note_unused(request: _Request) -> None:
+    """A session that the endpoint asks for and never names."""
+    function = request.frame.function
+    for param in function.params:
+        value = request.world.env.get(param.name)
+        if isinstance(value, Session) and param.name not in function.mentions and not param.name.startswith("_"):
+            traits = request.frame.traits_of(value.key)
+            request.analysis.misuse(
+                MisuseKind.UNUSED, request.frame.site, traits.source, request.frame.site, True, detail=param.name
+            )
+
+
+def _note_convention(request: _Request, world: World, line: int) -> None:
+    """The convention: a handler commits and closes the session that it asked for on every path before it returns."""
+    frame = request.frame
+    for param in frame.function.params:
+        value = request.world.env.get(param.name)
+        if not isinstance(value, Session) or param.name not in frame.function.mentions or param.name.startswith("_"):
+            continue
+        state = world.sessions.get(value.key, UNTOUCHED)
+        missing = [name for name, done in (("commit", state.committed), ("close", state.phases == CLOSED)) if not done]
+        if missing:
+            traits = frame.traits_of(value.key)
+            detail = " and ".join(missing)
+            request.analysis.misuse(
+                MisuseKind.CONVENTION, frame.site, traits.source, frame.at(line), True, detail=detail
             )
 
 

@@ -221,6 +221,23 @@ def keys_of(value: Value | None) -> Iterator[Key]:
                 yield from keys_of(part)
 
 
+def sessions_of(value: Value | None) -> Iterator[Key]:
+    """The sessions that whoever has the value can still use: an ORM object alone does not give its session away."""
+    match value:
+        case None | Row():
+            return
+        case Many(item):
+            yield from sessions_of(item)
+        case Record(items):
+            for _, item in items:
+                yield from sessions_of(item)
+        case AnyOf(parts) | Together(parts):
+            for part in parts:
+                yield from sessions_of(part)
+        case _:
+            yield from keys_of(value)
+
+
 _PLAIN = (Selectable, Factory, Object, Outside, ClassValue, ModuleValue, Constant, Text)
 
 

@@ -29,14 +29,14 @@ class Chain(NamedTuple):
 class State(NamedTuple):
     """One session at one point. `opened` is None when the transaction was begun before the function was entered.
 
-    `dirty`: there is work that no commit has saved. `committed`: a commit came before on this path. `expired`: rows
+    `dirty` is where the first work was done that no commit has saved. `committed`: a commit came before on this path. `expired`: rows
     loaded so far would be read from the database again.
     """
 
     phases: Phases
     opened: Chain | None
     released: Site | None
-    dirty: bool
+    dirty: Site | None
     committed: bool
     expired: bool
 
@@ -45,7 +45,7 @@ class State(NamedTuple):
         return bool(self.phases & OPEN)
 
 
-UNTOUCHED = State(FRESH, None, None, False, False, False)
+UNTOUCHED = State(FRESH, None, None, None, False, False)
 
 
 class Traits(NamedTuple):
