@@ -16,7 +16,7 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from itertools import groupby, takewhile
+from itertools import groupby, islice, takewhile
 from typing import NamedTuple
 
 from letgo.source.scanner import CLOSING, OPENING, Field, Token, scan
@@ -94,7 +94,7 @@ def statement_edits(text: str, code: Sequence[Token], index: int) -> Iterator[Ed
 def level(code: Sequence[Token], index: int) -> Iterator[Token]:
     """The tokens from `code[index]` on that are in no further bracket, up to the end of the bracket they are in."""
     depth = 0
-    for token in code[index:]:
+    for token in islice(code, index, None):
         if token.kind != "op":
             if depth == 0:
                 yield token
@@ -108,9 +108,9 @@ def level(code: Sequence[Token], index: int) -> Iterator[Token]:
 
 
 def closing(code: Sequence[Token], index: int) -> int:
-    """Where the bracket that `code[index]` opens has been closed."""
+    """Where the bracket that `code[index]` opens has been closed; where it is, when it never is."""
     *_, last = code[index], *level(code, index + 1)
-    return last.end
+    return last.end if last.text in CLOSING else code[index].start
 
 
 def is_comprehension(code: Sequence[Token], index: int) -> bool:

@@ -103,7 +103,7 @@ def ends_expression(text: str, position: int, op: str) -> bool:
 
 
 def string(text: str, start: int, opening: str) -> Token:
-    """The string literal whose prefix and quotes are `opening`."""
+    """The string literal whose prefix and quotes are `opening`; a "template" only if it is closed."""
     quote = opening.lstrip("bBuUrRfFtT")
     prefix = opening[: -len(quote)].lower()
     body = start + len(opening)
@@ -112,7 +112,9 @@ def string(text: str, start: int, opening: str) -> Token:
         end = match.end() if match else body
         return Token("string", text[start:end], start, end)
     fields, end = literal(text, body, quote, "r" in prefix, in_format=False)
-    end += len(quote) if text.startswith(quote, end) else 0
+    if not text.startswith(quote, end):
+        return Token("string", text[start:end], start, end)
+    end += len(quote)
     return Token("template", text[start:end], start, end, fields)
 
 
@@ -143,7 +145,10 @@ def escape(text: str, position: int, raw: bool) -> int:
 
 
 def replacement(text: str, start: int, quote: str, raw: bool) -> tuple[Field, int]:
-    """The field whose opening brace is just before `start`, and where its closing brace ends."""
+    """The field whose opening brace is just before `start`, and where its closing brace ends.
+
+    What begins like a field and is none takes the rest of the text with it, so that its string is never closed.
+    """
     tokens, end = expression(text, start, in_field=True)
     position = end
     for rest in (DEBUG, CONVERSION):
@@ -152,5 +157,5 @@ def replacement(text: str, start: int, quote: str, raw: bool) -> tuple[Field, in
     nested: tuple[Field, ...] = ()
     if text.startswith(":", position):
         nested, position = literal(text, position + 1, quote, raw, in_format=True)
-    position += 1 if text.startswith("}", position) else 0
-    return Field(start, end, tokens, nested), position
+    closed = text.startswith("}", position) and any(token.kind != "comment" for token in tokens)
+    return Field(start, end, tokens, nested), position + 1 if closed else len(text)
