@@ -55,6 +55,13 @@ def test_other_peoples_and_generated_code_is_left_out(tmp_path: Path) -> None:
     assert paths(read([tmp_path], root=tmp_path)) == ["build_tools/code.py"]
 
 
+def test_an_editors_lock_beside_a_file_is_not_a_file(tmp_path: Path) -> None:
+    write(tmp_path, a="")
+    (tmp_path / ".#a.py").symlink_to("somebody@somewhere.42")
+    code = read([tmp_path], root=tmp_path)
+    assert (paths(code), code.unreadable) == (["a.py"], ())
+
+
 def test_a_package_named_build_is_code_like_any_other(tmp_path: Path) -> None:
     write(tmp_path, build__code="")
     (tmp_path / "build" / "__init__.py").touch()

@@ -1,7 +1,7 @@
 """Which files a code base has: the Python files at and below the paths a user named.
 
 What `.gitignore` says is not taken into account: directories that hold no code of the project are known by what they
-are (`is_foreign`), the rest is for the user to exclude.
+are (`is_foreign`), what is hidden is none, and the rest is for the user to exclude.
 """
 
 import os
@@ -36,10 +36,13 @@ class Listing(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A directory or file still to be visited. `real` is its location with all links resolved."""
+    """A directory or file to be visited: as it is shown, as it was reached, and with all links resolved."""
 
+    shown: str
     location: str
     real: str
+    is_directory: bool
+    is_link: bool = False
 
 
 def find(paths: Sequence[Path], root: Path, exclude: Sequence[str] = ()) -> Listing:
@@ -52,67 +55,53 @@ def find(paths: Sequence[Path], root: Path, exclude: Sequence[str] = ()) -> List
     """
     base = os.path.realpath(root)
     excluded = exclusion(exclude)
-    files: dict[str, SourceFile] = {}
+    files: list[SourceFile] = []
     unreadable: list[Unreadable] = []
     seen: set[str] = set()
-    waiting = deque(named(path) for path in paths)
+    waiting = deque(named(path, base) for path in paths)
     while waiting:
         place = waiting.popleft()
         if place.real in seen:
             continue
         seen.add(place.real)
-        shown = relative(place.location, base)
-        if not os.path.isdir(place.real):
-            files[place.real] = SourceFile(shown, place.real)
+        if not place.is_directory:
+            files.append(SourceFile(place.shown, place.real))
             continue
         try:
-            entries = list(os.scandir(place.location))
+            found = [inner for inner in entries(place) if not excluded(inner.shown)]
         except OSError as error:
-            unreadable.append(Unreadable(shown, 0, f"the directory can't be listed: {error.strerror}"))
+            unreadable.append(Unreadable(place.shown, 0, f"the directory can't be listed: {error.strerror}"))
             continue
-        prefix = "" if shown == "." else f"{shown}/"
-        for entry in entries:
-            if excluded(prefix + entry.name):
-                continue
-            if entry.is_symlink():
-                # Last, so that whatever also has a path without a link was met there before.
-                waiting.extend(behind_link(entry))
-            elif entry.is_dir():
-                if not is_foreign(entry):
-                    waiting.appendleft(Place(entry.path, os.path.join(place.real, entry.name)))
-            elif entry.name.endswith(".py"):
-                real = os.path.join(place.real, entry.name)
-                if real not in seen:
-                    seen.add(real)
-                    files[real] = SourceFile(prefix + entry.name, real)
-    return Listing(tuple(sorted(files.values())), tuple(sorted(unreadable, key=lambda item: item.path)))
+        # Links come last: whatever also has a path without one has been met there by then.
+        waiting.extendleft(inner for inner in found if not inner.is_link)
+        waiting.extend(inner for inner in found if inner.is_link)
+    return Listing(tuple(sorted(files)), tuple(sorted(unreadable, key=lambda item: item.path)))
 
 
-def named(path: Path) -> Place:
+def named(path: Path, base: str) -> Place:
     if not os.path.exists(path):
         raise UserError(f"{path}: no such file or directory", "Check the path; it is relative to where letgo is run.")
     real = os.path.realpath(path)
-    return Place(real, real)
+    return Place(relative(real, base), real, real, os.path.isdir(real))
 
 
-def behind_link(entry: os.DirEntry[str]) -> Iterator[Place]:
-    """What a link below a directory leads to, if it is anything to read."""
-    real = os.path.realpath(entry.path)
-    if os.path.isdir(real):
-        if not is_foreign(entry):
-            yield Place(entry.path, real)
-    elif entry.name.endswith(".py"):
-        yield Place(entry.path, real)
+def entries(directory: Place) -> Iterator[Place]:
+    """What is worth a visit in `directory`. Raises OSError when it can't be listed."""
+    prefix = "" if directory.shown == "." else f"{directory.shown}/"
+    with os.scandir(directory.location) as found:
+        for entry in found:
+            is_directory, is_link = entry.is_dir(), entry.is_symlink()
+            if entry.name.startswith(".") or (is_foreign(entry) if is_directory else not entry.name.endswith(".py")):
+                continue
+            real = os.path.realpath(entry.path) if is_link else os.path.join(directory.real, entry.name)
+            yield Place(prefix + entry.name, entry.path, real, is_directory, is_link)
 
 
 def is_foreign(directory: os.DirEntry[str]) -> bool:
-    """Whether a directory holds other people's or generated code: hidden, a cache, installed, built, or a venv."""
-    name = directory.name
-    if name.startswith(".") or name in FOREIGN:
-        return True
-    if name in BUILT and not os.path.exists(os.path.join(directory.path, "__init__.py")):
-        return True
-    return os.path.exists(os.path.join(directory.path, "pyvenv.cfg"))
+    """Whether a directory holds other people's or generated code: installed, a cache, built, or an environment."""
+    if directory.name in BUILT:
+        return not os.path.exists(os.path.join(directory.path, "__init__.py"))
+    return directory.name in FOREIGN or os.path.exists(os.path.join(directory.path, "pyvenv.cfg"))
 
 
 def relative(location: str, base: str) -> str:
