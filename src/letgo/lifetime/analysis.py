@@ -29,7 +29,7 @@ class Yielded(NamedTuple):
     """A point where a generator hands out a value: where its body goes on, and the world it goes on with."""
 
     block: int
-    index: int
+    step: int
     world: World
     value: Value | None
 
@@ -192,7 +192,8 @@ class Frame:
     """One activation of a function while it is followed."""
 
     __slots__ = (
-        "analysis", "errors", "exits", "flags", "function", "loaded", "module", "opens", "parts", "raising", "site", "symbol", "traits", "value", "waits", "yields", "touched",
+        "analysis", "errors", "exits", "flags", "function", "loaded", "module", "opens", "parts", "raising", "site",
+        "symbol", "touched", "traits", "value", "waits", "yields",
     )  # fmt: skip
 
     def __init__(self, analysis: Analysis, value: FunctionValue) -> None:

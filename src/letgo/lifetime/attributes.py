@@ -26,7 +26,7 @@ from letgo.lifetime.values import (
     either,
 )
 from letgo.lifetime.world import Chain, World
-from letgo.source.names import ClassSymbol, ModuleSymbol
+from letgo.source.names import ClassSymbol, FunctionSymbol, ModuleSymbol
 from letgo.source.program import Attr, Call, Const, Name
 
 
@@ -37,7 +37,7 @@ def attribute(frame: Frame, world: World, value: Value | None, name: str, line: 
             return None
         case Instance():
             return instance_attribute(frame, world, value, name, line)
-        case Row(key, model):
+        case Row():
             return row_attribute(frame, world, value, name, line)
         case Object(dotted) | Outside(dotted):
             return external_attribute(frame, value, dotted, name)
@@ -46,13 +46,13 @@ def attribute(frame: Frame, world: World, value: Value | None, name: str, line: 
             return objects.symbol_value(frame.analysis, names.member(ModuleSymbol(module), name))
         case ClassValue(symbol):
             return class_attribute(frame, world, symbol, name, line)
-        case Session(key):
+        case Session():
             return value if name in ("sync_session", "session") else None
         case Factory(shared=True):
             return calls.shared_session(frame, world, value) if name in ("registry",) else None
         case AnyOf(parts):
             return either(*(attribute(frame, world, part, name, line) for part in parts))
-        case Record(items) if name in ("values", "items"):
+        case Record() if name in ("values", "items"):
             return None
     return None
 
@@ -106,7 +106,7 @@ def _declares_more(value: Value) -> bool:
 
 def _from_subclasses(frame: Frame, world: World, value: Instance, name: str, line: int) -> Value | None:
     analysis = frame.analysis
-    found = []
+    found: list[Value | None] = []
     for subclass in analysis.names.subclasses(value.cls)[:6]:
         method = analysis.names.find_method(subclass, name)
         if method is not None and not objects.is_property(analysis, method):
@@ -116,10 +116,7 @@ def _from_subclasses(frame: Frame, world: World, value: Instance, name: str, lin
     return either(*found)
 
 
-def bound_method(frame: Frame, receiver: Value, method: object) -> Value:
-    from letgo.source.names import FunctionSymbol
-
-    assert isinstance(method, FunctionSymbol)
+def bound_method(frame: Frame, receiver: Value, method: FunctionSymbol) -> Value:
     kind = ""
     for decorator in method.function.decorators:
         name = getattr(decorator, "id", "")
@@ -171,8 +168,8 @@ def item_of(value: Value | None, key: object) -> Value | None:
             return None
         case Many(item):
             return item
-        case Result(session, model) | Row(session, model):
-            return Row(session, None) if isinstance(value, Result) else None
+        case Result(session, _):
+            return Row(session, None)
         case AnyOf(parts):
             return either(*(item_of(part, key) for part in parts))
     return None
@@ -182,7 +179,7 @@ def iterate(frame: Frame, world: World, value: Value | None, line: int) -> Value
     """The next item of an iterable. A query runs; a generator's body runs; of a lazy call the body runs."""
     match value:
         case Many(item):
-            return iterate_inner(frame, world, item, line)
+            return item
         case Result(key, model):
             return Row(key, model)
         case Query(key, model):
@@ -199,7 +196,9 @@ def iterate(frame: Frame, world: World, value: Value | None, line: int) -> Value
             for name in ("__aiter__", "__iter__"):
                 method = frame.analysis.names.find_method(cls, name)
                 if method is not None:
-                    given = calls.invoke(frame, world, FunctionValue(method, value, (), False), calls.NO_ARGUMENTS, line)
+                    given = calls.invoke(
+                        frame, world, FunctionValue(method, value, (), False), calls.NO_ARGUMENTS, line
+                    )
                     return calls.drain(frame, world, given, line) if isinstance(given, Lazy) else None
             return None
         case AnyOf(parts):
@@ -212,7 +211,3 @@ def iterate(frame: Frame, world: World, value: Value | None, line: int) -> Value
         case Transaction():
             return None
     return None
-
-
-def iterate_inner(frame: Frame, world: World, item: Value, line: int) -> Value | None:
-    return item

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from letgo.holds import Origin, Source, WaitKind
+from letgo.holds import Origin, Site, Source, WaitKind
 from letgo.lifetime import attributes, effects, external, functions, interpret, objects, orm
 from letgo.lifetime.analysis import Analysis, Frame, receiver_name
 from letgo.lifetime.values import (
+    FALSE,
     NONE,
+    TRUE,
     AnyOf,
     ClassValue,
     Factory,
@@ -16,7 +18,6 @@ from letgo.lifetime.values import (
     Instance,
     Lazy,
     Many,
-    ModuleValue,
     Object,
     Outside,
     Partial,
@@ -30,12 +31,11 @@ from letgo.lifetime.values import (
     Transaction,
     Value,
     either,
-    keys_of,
     rename,
 )
-from letgo.lifetime.world import UNTOUCHED, Chain, Traits, World
-from letgo.source.names import ClassSymbol, External, FunctionSymbol, ModuleSymbol
-from letgo.source.program import Assign, Attr, Call, Name, Star
+from letgo.lifetime.world import UNTOUCHED, Chain, Traits, World, join_states
+from letgo.source.names import ClassSymbol, External, FunctionSymbol
+from letgo.source.program import Assign, Attr, Call, Function, Module, Name, Star
 
 if TYPE_CHECKING:
     from letgo.lifetime.functions import Activation
@@ -56,7 +56,7 @@ class Arguments(NamedTuple):
     def values(self) -> list[Value | None]:
         return [*self.positional, *self.keywords.values()]
 
-    def rest(self, count: int) -> "Arguments":
+    def rest(self, count: int) -> Arguments:
         return Arguments(self.positional[count:], self.keywords, self.spread)
 
 
@@ -132,12 +132,13 @@ def call_method(
                 return apply(frame, world, method, arguments, line)
             return external.call(frame, world, f"{dotted}.{name}", arguments, line, receiver=receiver)
         case Lazy(_, _, "generator") if name in ("close", "aclose"):
-            return _close_generator(frame, world, receiver, line)
+            _close_generator(frame, world, receiver, line)
+            return None
         case Lazy() | Together():
             return None
         case FunctionValue() if name == "__call__":
             return apply(frame, world, receiver, arguments, line)
-        case Record(items):
+        case Record():
             return _record_method(receiver, name, arguments)
         case Many(item):
             return item if name in ("pop", "get") else None
@@ -162,7 +163,7 @@ def _each(frame: Frame, world: World, parts: tuple[Value, ...], follow: object) 
     for other in worlds[1:]:
         for key, state in other.items():
             mine = merged.get(key)
-            merged[key] = state if mine is None else functions.join_states(mine, state)
+            merged[key] = state if mine is None else join_states(mine, state)
     world.sessions = merged
     return either(*values)
 
@@ -232,7 +233,9 @@ def apply(
                 frame.traits[made.key] = frame.traits[made.key]._replace(pinned=True)
             return made
         case Partial(function, bound, keywords):
-            merged = Arguments((*bound, *arguments.positional), {**dict(keywords), **arguments.keywords}, arguments.spread)
+            merged = Arguments(
+                (*bound, *arguments.positional), {**dict(keywords), **arguments.keywords}, arguments.spread
+            )
             return apply(frame, world, function, merged, line)
         case Instance(cls, _):
             method = frame.analysis.names.find_method(cls, "__call__")
@@ -312,7 +315,7 @@ def bind(value: FunctionValue, arguments: Arguments) -> dict[str, Value]:
             if default is None:
                 bound.setdefault(param.name, NONE)
             elif isinstance(default, bool):
-                bound.setdefault(param.name, interpret.TRUE if default else interpret.FALSE)
+                bound.setdefault(param.name, TRUE if default else FALSE)
     return bound if not arguments.spread else {name: item for name, item in bound.items() if item != NONE}
 
 
@@ -396,9 +399,7 @@ def _by_field(analysis: Analysis, symbol: ClassSymbol, arguments: Arguments) -> 
 def new_session(frame: Frame, world: World, factory: Factory, line: int, *, certain: bool = True) -> Session:
     key = f"{line}.{factory.name}"[-48:]
     source = Source(Origin.FACTORY, factory.name, frame.at(line))
-    frame.traits[key] = Traits(
-        source, factory.is_async, factory.expire_on_commit, factory.pinned, True, False, certain
-    )
+    frame.traits[key] = Traits(source, factory.is_async, factory.expire_on_commit, factory.pinned, True, False, certain)
     world.sessions[key] = UNTOUCHED
     return Session(key)
 
@@ -408,7 +409,9 @@ def shared_session(frame: Frame, world: World, factory: Factory) -> Session:
     key = f"g:{factory.name}"
     if key not in frame.analysis.shared:
         source = Source(Origin.GLOBAL, factory.name, frame.site)
-        frame.analysis.shared[key] = Traits(source, factory.is_async, factory.expire_on_commit, False, False, True, True)
+        frame.analysis.shared[key] = Traits(
+            source, factory.is_async, factory.expire_on_commit, False, False, True, True
+        )
     world.sessions.setdefault(key, UNTOUCHED)
     return Session(key)
 
@@ -465,9 +468,7 @@ def unknown_call(frame: Frame, world: World, name: str, arguments: Arguments, li
     return None
 
 
-def external_wait(
-    frame: Frame, world: World, kind: WaitKind, what: str, line: int, *, certain: bool = True
-) -> None:
+def external_wait(frame: Frame, world: World, kind: WaitKind, what: str, line: int, *, certain: bool = True) -> None:
     frame.touched = True
     effects.wait(frame, world, kind, what, line, certain)
 
@@ -475,11 +476,8 @@ def external_wait(
 # --- outside any function --------------------------------------------------------------------------------------------
 
 
-def evaluate_at_module_level(analysis: Analysis, module: object, step: Assign) -> Value | None:
+def evaluate_at_module_level(analysis: Analysis, module: Module, step: Assign) -> Value | None:
     """What a module-level (or class-level) assignment gives."""
-    from letgo.source.program import Module
-
-    assert isinstance(module, Module)
     symbol = analysis.names.function_symbol(module, module.body)
     frame = Frame(analysis, FunctionValue(symbol, None, (), False))
     if analysis.depth > 20:
@@ -513,7 +511,11 @@ def _lasting(analysis: Analysis, cls: ClassSymbol, name: str, value: Value, trai
             return key
         shared = f"a:{cls.module.path}:{cls.cls.qualname}.{name}"
         known = traits.get(key)
-        source = Source(Origin.ATTRIBUTE, f"self.{name}", known.source.site if known else effects_site(cls))
+        source = Source(
+            Origin.ATTRIBUTE,
+            f"self.{name}",
+            known.source.site if known else Site(cls.module.path, cls.cls.line, cls.cls.qualname),
+        )
         analysis.shared[shared] = Traits(
             source, bool(known and known.is_async), known.expire_on_commit if known else None, False, False, True,
             known.certain if known else True,
@@ -525,15 +527,8 @@ def _lasting(analysis: Analysis, cls: ClassSymbol, name: str, value: Value, trai
     return renamed
 
 
-def effects_site(cls: ClassSymbol) -> "functions.Site":
-    return functions.Site(cls.module.path, cls.cls.line, cls.cls.qualname)
-
-
-def _assigned_later(analysis: Analysis, cls: ClassSymbol, method: object) -> list[tuple[str, Value]]:
+def _assigned_later(analysis: Analysis, cls: ClassSymbol, method: Function) -> list[tuple[str, Value]]:
     """`self.name = Client()` outside the constructor: by what is called."""
-    from letgo.source.program import Function
-
-    assert isinstance(method, Function)
     if method.name == "__init__" or not method.params:
         return []
     found: list[tuple[str, Value]] = []
@@ -547,6 +542,3 @@ def _assigned_later(analysis: Analysis, cls: ClassSymbol, method: object) -> lis
                     elif isinstance(symbol, External) and analysis.waits.makes_client(symbol.dotted):
                         found.append((name, Object(symbol.dotted)))
     return found
-
-
-__all__ = ["ModuleSymbol", "ModuleValue", "keys_of"]

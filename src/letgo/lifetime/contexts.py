@@ -1,17 +1,13 @@
 """`with` and `async with`: what entering gives, and what leaving does."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
 from letgo.lifetime import calls, functions
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.effects import close, commit, rollback
 from letgo.lifetime.values import (
     AnyOf,
+    Entered,
     FunctionValue,
     Instance,
-    Key,
     Lazy,
     Object,
     Session,
@@ -20,31 +16,6 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import World
 from letgo.source.program import Enter, Leave
-
-if TYPE_CHECKING:
-    from letgo.lifetime.functions import Activation
-
-
-class Entered(NamedTuple):
-    """A context manager at work: what its leaving will do."""
-
-    kind: Literal["session", "transaction", "generator", "object", "external"]
-    key: Key = ""
-    closes: bool = False
-    activation: Activation | None = None
-    value: Value | None = None
-
-    def __eq__(self, other: object) -> bool:  # activations hold dicts: the same one or not
-        return (
-            isinstance(other, Entered)
-            and self.kind == other.kind
-            and self.key == other.key
-            and self.activation is other.activation
-            and self.value == other.value
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.kind, self.key))
 
 
 def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tuple[Value | None, Entered | None]:
@@ -101,7 +72,7 @@ def leave(frame: Frame, world: World, entered: object, step: Leave) -> None:
             if entered.closes:
                 close(frame, world, entered.key, step.line)
         case "generator":
-            assert entered.activation is not None
+            assert isinstance(entered.activation, functions.Activation)
             functions.resume(frame, world, entered.activation, step.line, step.raised)
         case "object":
             _leave_object(frame, world, entered.value, step)

@@ -222,8 +222,8 @@ def _callable(names: Names, target: _Found, depth: int = 0) -> Symbol | None:
     if depth > _DEPTH:
         return None
     match expr:
-        case Lambda(index=index):
-            return names.function_symbol(module, (function or module.body).functions[index])
+        case Lambda(place=place):
+            return names.function_symbol(module, (function or module.body).functions[place])
         case Item(value=value):
             return _callable(names, target._replace(expr=value), depth + 1)
         case Call():
@@ -235,7 +235,8 @@ def _callable(names: Names, target: _Found, depth: int = 0) -> Symbol | None:
             owner = instance_class(names, module, function, expr.value) if isinstance(expr, Attr) else None
             if owner is not None and isinstance(expr, Attr):
                 return names.find_method(owner, expr.name)
-            return _first(_callable(names, value, depth + 1) for value in _values(names, target))
+            called = (_callable(names, value, depth + 1) for value in _values(names, target))
+            return next(filter(None, called), None)
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from letgo.holds import Wait, WaitKind
-from letgo.lifetime import attributes, calls, effects, functions, objects, sqlalchemy
+from letgo.lifetime import attributes, calls, effects, sqlalchemy
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.values import (
     FALSE,
@@ -31,6 +31,7 @@ from letgo.lifetime.values import (
     options,
 )
 from letgo.lifetime.world import UNTOUCHED, Chain, World
+from letgo.source.names import ClassSymbol
 
 if TYPE_CHECKING:
     from letgo.lifetime.calls import Arguments
@@ -40,7 +41,10 @@ def call(
     frame: Frame, world: World, dotted: str, arguments: Arguments, line: int, *, receiver: Value | None = None
 ) -> Value | None:
     """What calling `dotted` does and gives."""
-    if dotted.startswith(("sqlalchemy.", "sqlmodel.", "flask_sqlalchemy.")) or dotted in frame.analysis.settings.sessions:
+    if (
+        dotted.startswith(("sqlalchemy.", "sqlmodel.", "flask_sqlalchemy."))
+        or dotted in frame.analysis.settings.sessions
+    ):
         known, value = database_call(frame, world, dotted, arguments, line)
         if known:
             return value
@@ -188,7 +192,7 @@ def _super(frame: Frame, world: World) -> Value | None:
     if owner is None:
         return None
     for base in frame.analysis.names.bases(owner):
-        if not isinstance(base, Outside) and hasattr(base, "cls"):
+        if isinstance(base, ClassSymbol):
             kept = receiver.attributes if isinstance(receiver, Instance) else ()
             if frame.function.params:
                 mine = world.env.get(frame.function.params[0].name)
@@ -200,9 +204,7 @@ def _super(frame: Frame, world: World) -> Value | None:
 # --- responses, tasks, functions given to libraries ------------------------------------------------------------------
 
 
-def _respond(
-    frame: Frame, world: World, kind: str, dotted: str, arguments: Arguments, line: int
-) -> Value | None:
+def _respond(frame: Frame, world: World, kind: str, dotted: str, arguments: Arguments, line: int) -> Value | None:
     name = dotted.rpartition(".")[2]
     background = arguments.keywords.get("background")
     match kind:
@@ -264,9 +266,7 @@ def _sessions_within(values: list[Value | None]) -> list[Key]:
     return list(dict.fromkeys(found))
 
 
-def _run_given(
-    frame: Frame, world: World, dotted: str, arguments: Arguments, place: int, line: int
-) -> Value | None:
+def _run_given(frame: Frame, world: World, dotted: str, arguments: Arguments, place: int, line: int) -> Value | None:
     """`asyncio.to_thread(function, ...)` and its like run the function while the caller waits."""
     name = frame.analysis.waits.keyword_of(dotted) or ""
     given = arguments.get(place, name)
@@ -297,7 +297,9 @@ def _drain_given(frame: Frame, world: World, dotted: str, arguments: Arguments, 
                 results.append(given)
     if dotted.startswith("asyncio."):
         kind = frame.analysis.waits.wait_of(dotted)
-        if kind is not None and not any(isinstance(o, Lazy | Together | Many) for v in arguments.values() for o in options(v)):
+        if kind is not None and not any(
+            isinstance(o, Lazy | Together | Many) for v in arguments.values() for o in options(v)
+        ):
             calls.external_wait(frame, world, kind, dotted, line)
         if dotted == "asyncio.gather":
             return Record(tuple(enumerate(results)))
@@ -313,6 +315,3 @@ def _drain_many(frame: Frame, world: World, value: Many, line: int) -> Value | N
         )
         return None if given is None else Many(given)
     return value
-
-
-__all__ = ["call", "functions", "objects", "start_task"]

@@ -88,7 +88,7 @@ def _uses_held_session(function: Function) -> bool:
 def makers(analysis: Analysis, codebase: CodeBase) -> frozenset[str]:
     """The names by which sessions are made: SQLAlchemy's, and the variables and functions that pass them on."""
     found = set(_MAKERS)
-    functions_left = [symbol for symbol in all_functions(analysis.names, codebase)]
+    functions_left = list(all_functions(analysis.names, codebase))
     while True:
         before = len(found)
         for module in codebase.modules:
@@ -166,7 +166,9 @@ def _facts(analysis: Analysis) -> Facts:
     def place(site: Site) -> tuple[str, int]:
         return (site.path, site.line)
 
-    holds = sorted(analysis.holds.values(), key=lambda hold: (place(hold.function), place(hold.opened), place(hold.waits[0].site)))
+    holds = sorted(
+        analysis.holds.values(), key=lambda hold: (place(hold.function), place(hold.opened), place(hold.waits[0].site))
+    )
     misuses = sorted(analysis.misuses.values(), key=lambda misuse: (place(misuse.site), misuse.kind))
     unresolved = sorted(analysis.unresolved.values(), key=lambda each: place(each.site))
     return Facts(tuple(holds), tuple(misuses), tuple(unresolved))

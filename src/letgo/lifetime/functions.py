@@ -175,7 +175,12 @@ def _fill(frame: Frame, world: World, param: ir.Param) -> None:
     declared = objects.annotation_value(analysis, frame.module, frame.function, param.annotation)
     dotted = objects.is_session_type(analysis, declared)
     certain = dotted is not None
-    if dotted is None and declared is None and param.annotation is None and looks_like_a_session(frame.function, param.name):
+    if (
+        dotted is None
+        and declared is None
+        and param.annotation is None
+        and looks_like_a_session(frame.function, param.name)
+    ):
         dotted = "sqlalchemy.orm.Session"
     if dotted is not None:
         key = f"a.{param.name}"
@@ -210,12 +215,10 @@ def finish(frame: Frame, *, called: bool = True) -> Summary:
     parts: list[Part] = []
     for part in frame.parts.values():
         traits = frame.traits.get(part.key)
-        if traits is None or (traits.owned and part.key not in escaped):
-            if part.opened is not None or traits is not None:
-                _emit(frame, part, exits, frame.traits_of(part.key))
-        if traits is not None and (not traits.owned or part.key in escaped):
-            parts.append(part)
-        elif traits is None and part.opened is None:
+        ours = part.opened is not None if traits is None else traits.owned and part.key not in escaped
+        if ours:
+            _emit(frame, part, exits, frame.traits_of(part.key))
+        else:
             parts.append(part)
     _check_closing(frame, exits, raises, escaped)
     _check_commits(frame, exits, escaped)
@@ -359,7 +362,9 @@ def _settle(frame: Frame, world: World, activation: Activation, call: object, ce
         if mine is not None and state.is_open:
             note_failure(frame, world, mine)
             assert frame.raising is not None
-            frame.raising[mine] = join_states(frame.raising[mine], _outer_state(world.sessions.get(mine), state, call, certain))
+            frame.raising[mine] = join_states(
+                frame.raising[mine], _outer_state(world.sessions.get(mine), state, call, certain)
+            )
 
 
 def _outer_state(before: State | None, after: State, call: object, certain: bool) -> State:
@@ -411,7 +416,7 @@ def _resumed(frame: Frame, activation: Activation, states: dict[Key, State], rai
         for key, state in states.items():
             start.sessions[key] = state._replace(opened=None)
         block = inner.function.blocks[point.block]
-        starts.append((block.error, 0, start) if raised else (point.block, point.index, start))
+        starts.append((block.error, 0, start) if raised else (point.block, point.step, start))
     live = [start for start in starts if start[0] not in (ir.ERROR, ir.CANCELLED, ir.EXIT)]
     inner.exits.extend(world for number, _, world in starts if number in (ir.ERROR, ir.CANCELLED))
     interpret.run(inner, live)

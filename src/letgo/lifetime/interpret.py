@@ -147,7 +147,7 @@ def _bind(frame: Frame, world: World, expr: ir.Bind) -> Value | None:
 
 
 def _comprehension(frame: Frame, world: World, expr: ir.Comprehension) -> Value | None:
-    outer = {}
+    outer: dict[str, Value | None] = {}
     for loop in expr.loops:
         iterable = evaluate(frame, world, loop.iterable)
         item = iterate(frame, world, iterable, expr.line)
@@ -174,7 +174,7 @@ def _target_names(target: ir.Expr) -> list[str]:
 
 
 def _lambda(frame: Frame, world: World, expr: ir.Lambda) -> Value | None:
-    function = frame.function.functions[expr.index]
+    function = frame.function.functions[expr.place]
     symbol = frame.analysis.names.function_symbol(frame.module, function, frame.symbol.owner)
     return capture(frame, world, FunctionValue(symbol, None, (), False))
 
@@ -296,7 +296,7 @@ def _next_step(frame: Frame, world: World, step: ir.Next) -> bool:
 
 def _define_step(frame: Frame, world: World, step: ir.Define) -> bool:
     if not step.is_class:
-        function = frame.function.functions[step.index]
+        function = frame.function.functions[step.place]
         symbol = frame.analysis.names.function_symbol(frame.module, function, frame.symbol.owner)
         world.bind(step.name, FunctionValue(symbol, None, (), objects.manages(frame.analysis, symbol)))
     return True
@@ -398,9 +398,7 @@ def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
             follow_block(frame, number, 0, world.copy(), reach)
 
 
-def follow_block(
-    frame: Frame, number: int, start: int, world: World, reach: Callable[[int, World], None]
-) -> None:
+def follow_block(frame: Frame, number: int, start: int, world: World, reach: Callable[[int, World], None]) -> None:
     """Follows one block's steps and hands the world on to the successors and, where it may raise, to the error edge."""
     block = frame.function.blocks[number]
     failing: dict[str, State] | None = None

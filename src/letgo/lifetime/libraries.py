@@ -529,10 +529,10 @@ WAITS: tuple[Row, ...] = (
 
 
 class Argument(NamedTuple):
-    """The calls below `pattern` take a function: as positional argument `index` or as `keyword`."""
+    """The calls below `pattern` take a function: as positional argument `position` or as `keyword`."""
 
     pattern: str
-    index: int
+    position: int
     keyword: str
 
 

@@ -4,6 +4,7 @@ from letgo.holds import Origin, Site, Source
 from letgo.lifetime import sqlalchemy
 from letgo.lifetime.analysis import Analysis
 from letgo.lifetime.values import (
+    NONE,
     ClassValue,
     Factory,
     FunctionValue,
@@ -21,9 +22,41 @@ from letgo.lifetime.world import Traits
 from letgo.source.names import ClassSymbol, External, FunctionSymbol, ModuleSymbol, Symbol, VariableSymbol
 from letgo.source.program import Assign, Attr, Call, Const, Expr, Function, Group, Item, Module, Name, Sequence
 
-CONTEXT_DECORATORS = frozenset({"contextlib.contextmanager", "contextlib.asynccontextmanager", "async_generator.asynccontextmanager"})
-_WRAPPERS = frozenset({"Optional", "Annotated", "Union", "Final", "ClassVar", "Required", "NotRequired", "Mapped", "Awaitable", "Coroutine", "Type"})
-_LISTS = frozenset({"list", "List", "Sequence", "Iterable", "Iterator", "tuple", "Tuple", "set", "Set", "frozenset", "Collection", "AsyncIterator", "AsyncIterable"})
+CONTEXT_DECORATORS = frozenset(
+    {"contextlib.contextmanager", "contextlib.asynccontextmanager", "async_generator.asynccontextmanager"}
+)
+_WRAPPERS = frozenset(
+    {
+        "Optional",
+        "Annotated",
+        "Union",
+        "Final",
+        "ClassVar",
+        "Required",
+        "NotRequired",
+        "Mapped",
+        "Awaitable",
+        "Coroutine",
+        "Type",
+    }
+)
+_LISTS = frozenset(
+    {
+        "list",
+        "List",
+        "Sequence",
+        "Iterable",
+        "Iterator",
+        "tuple",
+        "Tuple",
+        "set",
+        "Set",
+        "frozenset",
+        "Collection",
+        "AsyncIterator",
+        "AsyncIterable",
+    }
+)
 
 
 def symbol_value(analysis: Analysis, symbol: Symbol | None) -> Value | None:
@@ -44,7 +77,9 @@ def symbol_value(analysis: Analysis, symbol: Symbol | None) -> Value | None:
 
 def manages(analysis: Analysis, symbol: FunctionSymbol) -> bool:
     """Whether a decorator makes a context manager of the function."""
-    return any(decorator_name(analysis, symbol, decorator) in CONTEXT_DECORATORS for decorator in symbol.function.decorators)
+    return any(
+        decorator_name(analysis, symbol, decorator) in CONTEXT_DECORATORS for decorator in symbol.function.decorators
+    )
 
 
 def decorator_name(analysis: Analysis, symbol: FunctionSymbol, decorator: Expr) -> str:
@@ -108,13 +143,21 @@ def _typed(analysis: Analysis, symbol: Symbol | None) -> Value | None:
                 if step.value is not None and not isinstance(step.value, Call):
                     return annotation_value(analysis, module, module.body, step.value)
                 if isinstance(step.value, Call) and isinstance(step.value.func, Name | Attr):
-                    return annotation_value(analysis, module, module.body, step.value.args[-1]) if step.value.args else None
+                    return (
+                        annotation_value(analysis, module, module.body, step.value.args[-1])
+                        if step.value.args
+                        else None
+                    )
     return None
 
 
 def is_session_class(analysis: Analysis, symbol: ClassSymbol) -> bool:
     dotted = f"{symbol.module.path}:{symbol.cls.qualname}"
-    return analysis.names.is_subclass(symbol, sqlalchemy.SESSIONS) or symbol.cls.qualname in analysis.settings.sessions or dotted in analysis.settings.sessions
+    return (
+        analysis.names.is_subclass(symbol, sqlalchemy.SESSIONS)
+        or symbol.cls.qualname in analysis.settings.sessions
+        or dotted in analysis.settings.sessions
+    )
 
 
 def session_base(analysis: Analysis, symbol: ClassSymbol) -> str:
@@ -126,7 +169,9 @@ def session_base(analysis: Analysis, symbol: ClassSymbol) -> str:
 def is_session_type(analysis: Analysis, value: Value | None) -> str | None:
     """The dotted type, when a value says no more than that it is a session or connection."""
     if isinstance(value, Object) and (
-        value.dotted in sqlalchemy.SESSIONS or value.dotted in sqlalchemy.CONNECTIONS or value.dotted in analysis.settings.sessions
+        value.dotted in sqlalchemy.SESSIONS
+        or value.dotted in sqlalchemy.CONNECTIONS
+        or value.dotted in analysis.settings.sessions
     ):
         return value.dotted
     for option in getattr(value, "options", ()):
@@ -155,11 +200,13 @@ def _assigned(analysis: Analysis, module: Module, name: str, step: Assign) -> Va
     value = calls.evaluate_at_module_level(analysis, module, step)
     if isinstance(value, Factory):
         value = value._replace(name=name)
-    elif value is None or value == calls.NONE:
+    elif value is None or value == NONE:
         declared = annotation_value(analysis, module, module.body, step.annotation)
         dotted = is_session_type(analysis, declared)
         value = None if dotted and value is None else declared
-    return share(analysis, value, f"{module.path}:{name}", Site(module.path, step.line, "<module>"), Origin.GLOBAL, name)
+    return share(
+        analysis, value, f"{module.path}:{name}", Site(module.path, step.line, "<module>"), Origin.GLOBAL, name
+    )
 
 
 def share(analysis: Analysis, value: Value | None, prefix: str, site: Site, origin: Origin, name: str) -> Value | None:
@@ -169,9 +216,7 @@ def share(analysis: Analysis, value: Value | None, prefix: str, site: Site, orig
         if key in analysis.shared:
             return key
         shared = f"g:{prefix}:{key}"
-        analysis.shared.setdefault(
-            shared, Traits(Source(origin, name, site), False, None, False, False, True, True)
-        )
+        analysis.shared.setdefault(shared, Traits(Source(origin, name, site), False, None, False, False, True, True))
         return shared
 
     return rename(value, lasting)
@@ -180,9 +225,16 @@ def share(analysis: Analysis, value: Value | None, prefix: str, site: Site, orig
 def is_model(analysis: Analysis, symbol: ClassSymbol) -> bool:
     """Whether a class is mapped to a table."""
     names = analysis.names
-    if names.is_subclass(symbol, sqlalchemy.MODEL_BASES) or names.is_subclass(symbol, {"sqlalchemy.orm.declarative_base()", "sqlalchemy.ext.declarative.declarative_base()"}):
+    if names.is_subclass(symbol, sqlalchemy.MODEL_BASES) or names.is_subclass(
+        symbol, {"sqlalchemy.orm.declarative_base()", "sqlalchemy.ext.declarative.declarative_base()"}
+    ):
         return True
-    return any(field.name in ("__tablename__", "__table__") for cls in names.mro(symbol) if isinstance(cls, ClassSymbol) for field in cls.cls.fields)
+    return any(
+        field.name in ("__tablename__", "__table__")
+        for cls in names.mro(symbol)
+        if isinstance(cls, ClassSymbol)
+        for field in cls.cls.fields
+    )
 
 
 def field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | None:

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from letgo.lifetime.calls import Arguments
 
 
-def session_method(
-    frame: Frame, world: World, key: Key, name: str, arguments: Arguments, line: int
-) -> Value | None:
+def session_method(frame: Frame, world: World, key: Key, name: str, arguments: Arguments, line: int) -> Value | None:
     effect = sqlalchemy.SESSION_METHODS.get(name)
     traits = frame.traits_of(key)
     if effect is None and name in frame.analysis.settings.releasers:

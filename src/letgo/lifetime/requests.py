@@ -17,14 +17,13 @@ from letgo.lifetime.values import (
     Instance,
     Key,
     Lazy,
-    Record,
     Response,
     Session,
     Value,
     options,
     sessions_of,
 )
-from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, Chain, Traits, World
+from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, Traits, World
 from letgo.source import program as ir
 
 Ends = Callable[[str | None], ExitMoment]
@@ -72,14 +71,16 @@ def follow_endpoint(analysis: Analysis, endpoint: Endpoint, ends: Ends, pool: in
 
 
 def _bind_parameters(request: _Request, asked: Site) -> None:
-    endpoint, frame, world = request.endpoint, request.frame, request.world
+    endpoint, world = request.endpoint, request.world
     symbol = endpoint.function
     injected = dict(dependencies_of(request.analysis.names, symbol.module, symbol.function))
     for param, dependency in injected.items():
         world.bind(param.name, solve(request, dependency, asked, param.name))
     params = list(symbol.function.params)
     if symbol.owner is not None and params:
-        attributes = [(field.name, solve(request, dependency, asked, field.name)) for field, dependency in endpoint.fields]
+        attributes = [
+            (field.name, solve(request, dependency, asked, field.name)) for field, dependency in endpoint.fields
+        ]
         known = tuple(sorted((name, value) for name, value in attributes if value is not None))
         world.bind(params[0].name, Instance(symbol.owner, known))
         params = params[1:]
@@ -118,7 +119,7 @@ def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) ->
                 method = request.analysis.names.find_method(cls, "__call__")
                 if method is not None:
                     return _run_dependency(request, FunctionValue(method, option, (), False), dependency, asked)
-            case ClassValue(symbol):
+            case ClassValue():
                 return _construct(request, option, dependency, asked)
             case _:
                 before = set(request.frame.traits)
@@ -143,13 +144,12 @@ def _target(request: _Request, dependency: Dependency) -> Value | None:
 
 def _is_depends(expr: ir.Call) -> bool:
     return isinstance(expr.func, ir.Name | ir.Attr) and (
-        getattr(expr.func, "id", "") in ("Depends", "Security") or getattr(expr.func, "name", "") in ("Depends", "Security")
+        getattr(expr.func, "id", "") in ("Depends", "Security")
+        or getattr(expr.func, "name", "") in ("Depends", "Security")
     )
 
 
-def _run_dependency(
-    request: _Request, value: FunctionValue, dependency: Dependency, asked: Site
-) -> Value | None:
+def _run_dependency(request: _Request, value: FunctionValue, dependency: Dependency, asked: Site) -> Value | None:
     frame, world, analysis = request.frame, request.world, request.analysis
     symbol = value.symbol
     analysis.dependencies.add(id(symbol.function))
@@ -227,7 +227,9 @@ def _respond(request: _Request, world: World, entered: set[Key], pool: int) -> N
     frame, endpoint = request.frame, request.endpoint
     line = world.return_line or frame.function.end_line
     responses = [option for option in options(world.returned) if isinstance(option, Response)]
-    serialised = not responses and not _is_response(endpoint) and endpoint.kind == "http" and not frame.function.is_generator
+    serialised = (
+        not responses and not _is_response(endpoint) and endpoint.kind == "http" and not frame.function.is_generator
+    )
     if serialised:
         _note_stall(request, world, entered, pool, line)
         _held(request, world, WaitKind.SERIALISE, "return", line)
@@ -306,7 +308,12 @@ def _note_stall(request: _Request, world: World, entered: set[Key], pool: int, l
         return
     for key, state in world.sessions.items():
         traits = frame.traits.get(key)
-        if traits is None or traits.is_async or state.phases & OPEN == 0 or traits.source.origin is not Origin.DEPENDENCY:
+        if (
+            traits is None
+            or traits.is_async
+            or state.phases & OPEN == 0
+            or traits.source.origin is not Origin.DEPENDENCY
+        ):
             continue
         if endpoint.response_model or key in entered:
             certain = (state.opened is None or state.opened.certain) and traits.certain
@@ -342,6 +349,3 @@ def _note_convention(request: _Request, world: World, line: int) -> None:
             request.analysis.misuse(
                 MisuseKind.CONVENTION, frame.site, traits.source, frame.at(line), True, detail=detail
             )
-
-
-__all__ = ["Chain", "Record", "follow_endpoint"]

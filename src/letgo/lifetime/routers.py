@@ -262,8 +262,10 @@ class Routers:
                 for part in parts:
                     yield from self._dictionaries(place, part, depth)
             case Name(id=name) if depth < 3:
-                values = [step.value for target, step in assigned(place.function) if target == name]
-                for value in filter(None, values):
+                for target, step in assigned(place.function):
+                    if target != name or step.value is None:
+                        continue
+                    value: Expr = step.value
                     yield from self._dictionaries(place, value, depth + 1)
 
     def _note_inclusion(self, noted: dict[Router, list[Inclusion]], place: Place, call: Call, into: Expr) -> None:

@@ -7,7 +7,9 @@ be read through.
 
 from typing import Literal, TypeAlias
 
-Effect: TypeAlias = Literal["query", "build", "touch", "commit", "rollback", "close", "begin", "savepoint", "run", "none"]
+Effect: TypeAlias = Literal[
+    "query", "build", "touch", "commit", "rollback", "close", "begin", "savepoint", "run", "none"
+]
 
 SYNC_SESSIONS = frozenset(
     {
@@ -87,7 +89,14 @@ MODEL_BASES = frozenset(
 )
 STATEMENTS = frozenset(
     f"{module}.{name}"
-    for module in ("sqlalchemy", "sqlalchemy.future", "sqlalchemy.sql", "sqlalchemy.orm", "sqlmodel", "sqlalchemy.sql.expression")
+    for module in (
+        "sqlalchemy",
+        "sqlalchemy.future",
+        "sqlalchemy.sql",
+        "sqlalchemy.orm",
+        "sqlmodel",
+        "sqlalchemy.sql.expression",
+    )
     for name in ("select", "update", "delete", "insert")
 )
 FLASK_EXTENSIONS = frozenset({"flask_sqlalchemy.SQLAlchemy", "flask_sqlalchemy.extension.SQLAlchemy"})
@@ -108,14 +117,16 @@ SESSION_METHODS: dict[str, Effect] = {
     "run_sync": "run",
     **dict.fromkeys(
         (
-            "expunge expunge_all in_transaction in_nested_transaction is_modified get_bind bind info identity_map dirty new "
-            "deleted is_active no_autoflush sync_session registry object_session get_transaction execution_options "
+            "expunge expunge_all in_transaction in_nested_transaction is_modified get_bind bind info identity_map "
+            "dirty new deleted is_active no_autoflush sync_session registry object_session get_transaction execution_options "
             "autoflush expire_on_commit get_nested_transaction configure has session_factory prepare"
         ).split(),
         "none",
     ),
 }
-WRITES = frozenset({"add", "add_all", "delete", "merge", "flush", "bulk_save_objects", "bulk_insert_mappings", "bulk_update_mappings"})
+WRITES = frozenset(
+    {"add", "add_all", "delete", "merge", "flush", "bulk_save_objects", "bulk_insert_mappings", "bulk_update_mappings"}
+)
 
 QUERY_TERMINALS = frozenset(
     "all first one one_or_none scalar scalars count get delete update paginate slice_all values value iterator"

@@ -142,6 +142,28 @@ class Record(NamedTuple):
     items: tuple[tuple[str | int, "Value"], ...]
 
 
+class Entered(NamedTuple):
+    """A context manager at work: what its leaving will do. `activation`: of the generator that stands at its yield."""
+
+    kind: Literal["session", "transaction", "generator", "object", "external"]
+    key: Key = ""
+    closes: bool = False
+    activation: object = None
+    value: "Value | None" = None
+
+    def __eq__(self, other: object) -> bool:  # activations hold dicts: the same one or not
+        return (
+            isinstance(other, Entered)
+            and self.kind == other.kind
+            and self.key == other.key
+            and self.activation is other.activation
+            and self.value == other.value
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.key))
+
+
 class Constant(NamedTuple):
     """None, True or False: what a branch can be decided by. `TRUTHY` stands for any other known-not-None value."""
 
@@ -158,7 +180,7 @@ class AnyOf(NamedTuple):
 
 Value: TypeAlias = (
     Session | Transaction | Query | Result | Row | Many | Selectable | Factory | Instance | Object | Outside
-    | ClassValue | ModuleValue | FunctionValue | Partial | Lazy | Together | Response | Record | Constant | Text | AnyOf
+    | Entered | ClassValue | ModuleValue | FunctionValue | Partial | Lazy | Together | Response | Record | Constant | Text | AnyOf
 )  # fmt: skip
 
 NONE = Constant(None)

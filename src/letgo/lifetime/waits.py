@@ -269,7 +269,7 @@ def _constructs(parts: Parts) -> bool:
 
 
 def _index(parts: Parts, table: tuple[Argument, ...]) -> int | None:
-    return next((argument.index for argument in table if _ends(argument.pattern, parts)), None)
+    return next((argument.position for argument in table if _ends(argument.pattern, parts)), None)
 
 
 def _keyword(parts: Parts) -> str | None:

@@ -6,7 +6,6 @@ from typing import NamedTuple, TypeAlias
 from letgo.holds import Site, Source
 from letgo.lifetime.values import Constant, Instance, Key, Session, Value, either
 
-
 Phases: TypeAlias = int
 """The states a session can be in at a point, as bits; several bits mean that paths differ."""
 
@@ -29,8 +28,8 @@ class Chain(NamedTuple):
 class State(NamedTuple):
     """One session at one point. `opened` is None when the transaction was begun before the function was entered.
 
-    `dirty` is where the first work was done that no commit has saved. `committed`: a commit came before on this path. `expired`: rows
-    loaded so far would be read from the database again.
+    `dirty` is where the first work was done that no commit has saved. `committed`: a commit came before on this path.
+    `expired`: rows loaded so far would be read from the database again.
     """
 
     phases: Phases
@@ -108,7 +107,7 @@ Signature = tuple[object, ...]
 
 def signature(world: World, flags: Iterable[str]) -> Signature:
     """What tells two paths apart: the sessions' phases, and the variables that branches test."""
-    known = []
+    known: list[tuple[str, bool | str | None]] = []
     for flag in flags:
         value = world.env.get(flag)
         if isinstance(value, Constant):

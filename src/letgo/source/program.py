@@ -109,9 +109,9 @@ class Loop(NamedTuple):
 
 
 class Lambda(NamedTuple):
-    """A lambda: `index` into the `functions` of the enclosing function. Its body is a single `Return`."""
+    """A lambda: `place` in the `functions` of the enclosing function. Its body is a single `Return`."""
 
-    index: int
+    place: int
 
 
 Expr: TypeAlias = (
@@ -194,10 +194,10 @@ class Next(NamedTuple):
 
 
 class Define(NamedTuple):
-    """A nested function or class gets its name. `index` into `functions` (or `classes`) of the enclosing function."""
+    """A nested function or class gets its name. `place` in `functions` (or `classes`) of the enclosing function."""
 
     name: str
-    index: int
+    place: int
     is_class: bool
     line: int
 
