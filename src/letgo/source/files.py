@@ -68,7 +68,7 @@ def find(paths: Sequence[Path], root: Path, exclude: Sequence[str] = ()) -> List
             files.append(SourceFile(place.shown, place.real))
             continue
         try:
-            found = [inner for inner in entries(place) if not excluded(inner.shown)]
+            found = [inner for inner in entries(place, base) if not excluded(inner.shown)]
         except OSError as error:
             unreadable.append(Unreadable(place.shown, 0, f"the directory can't be listed: {error.strerror}"))
             continue
@@ -85,16 +85,19 @@ def named(path: Path, base: str) -> Place:
     return Place(relative(real, base), real, real, os.path.isdir(real))
 
 
-def entries(directory: Place) -> Iterator[Place]:
+def entries(directory: Place, base: str) -> Iterator[Place]:
     """What is worth a visit in `directory`. Raises OSError when it can't be listed."""
     prefix = "" if directory.shown == "." else f"{directory.shown}/"
     with os.scandir(directory.location) as found:
         for entry in found:
-            is_directory, is_link = entry.is_dir(), entry.is_symlink()
+            is_link = entry.is_symlink()
+            is_directory = os.path.isdir(entry.path) if is_link else entry.is_dir()
             if entry.name.startswith(".") or (is_foreign(entry) if is_directory else not entry.name.endswith(".py")):
                 continue
+            # Above the root, the way down may lead through the root itself.
+            shown = relative(entry.path, base) if prefix.startswith("../") else prefix + entry.name
             real = os.path.realpath(entry.path) if is_link else os.path.join(directory.real, entry.name)
-            yield Place(prefix + entry.name, entry.path, real, is_directory, is_link)
+            yield Place(shown, entry.path, real, is_directory, is_link)
 
 
 def is_foreign(directory: os.DirEntry[str]) -> bool:
