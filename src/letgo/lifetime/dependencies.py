@@ -235,8 +235,10 @@ def _callable(names: Names, target: _Found, depth: int = 0) -> Symbol | None:
             owner = instance_class(names, module, function, expr.value) if isinstance(expr, Attr) else None
             if owner is not None and isinstance(expr, Attr):
                 return names.find_method(owner, expr.name)
-            called = (_callable(names, value, depth + 1) for value in _values(names, target))
-            return next(filter(None, called), None)
+            for assigned_to in _values(names, target):
+                found = _callable(names, assigned_to, depth + 1)
+                if found is not None:
+                    return found
     return None
 
 
