@@ -8,7 +8,6 @@ the file system about the others. Whatever is wrong with a cache, it is read ane
 import json
 import os
 import sys
-import tempfile
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -53,15 +52,14 @@ def save(directory: Path, entries: Mapping[str, Entry]) -> None:
     }
     with suppress(OSError):
         make(directory)
-        with tempfile.NamedTemporaryFile(dir=directory, delete=False) as file:
-            try:
+        unfinished = directory / f"unfinished.{os.urandom(8).hex()}"
+        try:
+            with unfinished.open("wb") as file:
                 file.write(json.dumps(header).encode() + b"\n")
                 file.writelines(entry.frozen for entry in entries.values())
-                file.close()
-                os.replace(file.name, file_in(directory))
-            except BaseException:
-                os.unlink(file.name)
-                raise
+            unfinished.replace(file_in(directory))
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def make(directory: Path) -> None:
