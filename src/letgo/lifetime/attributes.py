@@ -30,6 +30,17 @@ from letgo.source.names import ClassSymbol, FunctionSymbol, ModuleSymbol
 from letgo.source.program import Attr, Call, Const, Name
 
 
+TYPE_PARAMETERS = {
+    "strawberry.Info.context": 0,
+    "strawberry.types.Info.context": 0,
+    "strawberry.types.info.Info.context": 0,
+    "pydantic_ai.RunContext.deps": 0,
+    "pydantic_ai.tools.RunContext.deps": 0,
+    "langgraph.runtime.Runtime.context": 0,
+}
+"""Attributes that have the type given as a parameter of their object's generic type, and which parameter."""
+
+
 def attribute(frame: Frame, world: World, value: Value | None, name: str, line: int) -> Value | None:
     """`value.name`, read. Reading an expired row's attribute is a query."""
     match value:
@@ -63,6 +74,8 @@ def external_attribute(frame: Frame, value: Object | Outside, dotted: str, name:
         if name == "session":
             return Factory("db.session", False, True, False, True)
         return Outside(f"{dotted}.{name}")
+    if full in TYPE_PARAMETERS and isinstance(value, Object) and value.parameters:
+        return value.parameters[TYPE_PARAMETERS[full]]
     if full in sqlalchemy.SESSIONS or isinstance(value, Outside):
         return Outside(full)
     if name.startswith("_") and not name.startswith("__"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from letgo.holds import Origin, Site, Source, WaitKind
 from letgo.lifetime import attributes, effects, external, functions, interpret, objects, orm
 from letgo.lifetime.analysis import Analysis, Frame, receiver_name
+from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
     FALSE,
     NONE,
@@ -267,7 +268,23 @@ def invoke(
         return Lazy(value, tuple(bind(value, arguments).items()), "coroutine")
     activation = run(frame, world, value, arguments, line, certain=certain)
     _rebind_receiver(frame, world, activation, receiver_expr, line)
-    return functions.outward(activation, activation.summary.returns)
+    return returned(frame, world, activation, line)
+
+
+def returned(frame: Frame, world: World, activation: Activation, line: int) -> Value | None:
+    """What a followed call returns: as seen in its body, else as its signature says."""
+    seen = functions.outward(activation, activation.summary.returns)
+    if seen is not None and seen != NONE:
+        return seen
+    symbol = activation.value.symbol
+    if symbol.function.returns is None:
+        return seen
+    declared = objects.annotation_value(frame.analysis, symbol.module, symbol.function, symbol.function.returns)
+    dotted = objects.is_session_type(frame.analysis, declared)
+    if dotted is None:
+        return declared if isinstance(declared, Instance | Object | Factory) else seen
+    factory = Factory(symbol.function.name, is_async(dotted), None, False, False)
+    return new_session(frame, world, factory, line)
 
 
 def _rebind_receiver(frame: Frame, world: World, activation: Activation, receiver_expr: object, line: int) -> None:
@@ -324,7 +341,7 @@ def await_value(frame: Frame, world: World, value: Value | None, line: int) -> V
     match value:
         case Lazy(function, bound, "coroutine"):
             activation = functions.execute(frame, world, function, dict(bound), line)
-            return functions.outward(activation, activation.summary.returns)
+            return returned(frame, world, activation, line)
         case Together(parts):
             results = [await_value(frame, world, part, line) for part in parts]
             items = tuple((place, item) for place, item in enumerate(results) if item is not None)

@@ -1,11 +1,12 @@
 """`with` and `async with`: what entering gives, and what leaving does."""
 
 from letgo.lifetime import calls, functions
-from letgo.lifetime.analysis import Frame
+from letgo.lifetime.analysis import Frame, receiver_name
 from letgo.lifetime.effects import close, commit, rollback
 from letgo.lifetime.values import (
     AnyOf,
     Entered,
+    Factory,
     FunctionValue,
     Instance,
     Lazy,
@@ -15,7 +16,7 @@ from letgo.lifetime.values import (
     Value,
 )
 from letgo.lifetime.world import World
-from letgo.source.program import Enter, Leave
+from letgo.source.program import Call, Enter, Leave, Name
 
 
 def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tuple[Value | None, Entered | None]:
@@ -38,7 +39,21 @@ def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tup
                 if entered is not None and entered.kind != "external":
                     return given, entered
             return found[0]
+        case None if isinstance(step.value, Call) and isinstance(step.target, Name):
+            return _enter_by_name(frame, world, step.target.id, step)
     return None, None
+
+
+def _enter_by_name(frame: Frame, world: World, name: str, step: Enter) -> tuple[Value | None, Entered | None]:
+    """The last resort: `with unknown() as session`, in a function that uses a session's verbs."""
+    if not functions.looks_like_a_session(frame.function, name):
+        return None, None
+    assert isinstance(step.value, Call)
+    opener = receiver_name(step.value.func)
+    session = calls.new_session(
+        frame, world, Factory(opener or name, step.is_async, None, False, False), step.line, certain=False
+    )
+    return session, Entered("session", session.key)
 
 
 def _enter_generator(frame: Frame, world: World, context: Lazy, line: int) -> tuple[Value | None, Entered | None]:

@@ -31,7 +31,7 @@ from letgo.lifetime.world import CLOSED, FRESH, OPEN, UNTOUCHED, Chain, State, T
 from letgo.source import program as ir
 
 SESSION_NAMES = frozenset({"db", "session", "db_session", "dbsession", "async_session", "async_db", "sess"})
-_SESSION_VERBS = frozenset({"query", "execute", "commit", "scalars", "scalar", "refresh", "rollback", "flush"})
+_SESSION_VERBS = frozenset({"query", "execute", "commit", "scalars", "scalar", "refresh", "rollback", "flush", "exec"})
 
 
 class Activation(NamedTuple):
@@ -346,7 +346,8 @@ def _adopt(frame: Frame, world: World, activation: Activation, line: int) -> Non
         mine = f"{line}.{key}"[-48:]
         names[key] = mine
         source = Source(origin, activation.value.symbol.function.name, frame.at(line))
-        frame.traits[mine] = traits._replace(source=source, owned=True)
+        # A session that the callee was taken to be given is somebody else's, whoever that may be.
+        frame.traits[mine] = traits._replace(source=source, owned=traits.source.origin is not Origin.PARAMETER)
         world.sessions.pop(mine, None)
 
 

@@ -40,6 +40,16 @@ _WRAPPERS = frozenset(
         "Type",
     }
 )
+CONTEXT_TYPES = frozenset(
+    {
+        "AbstractAsyncContextManager",
+        "AbstractContextManager",
+        "AsyncContextManager",
+        "ContextManager",
+        "AsyncGenerator",
+        "Generator",
+    }
+)
 _LISTS = frozenset(
     {
         "list",
@@ -121,13 +131,30 @@ def annotation_value(analysis: Analysis, module: Module, function: Function, exp
         case Item(Name(name) | Attr(_, name, _), inner, _) if name in _LISTS:
             item = annotation_value(analysis, module, function, inner)
             return None if item is None else Many(item)
-        case Item(value, _, _):
-            return annotation_value(analysis, module, function, value)
+        case Item(Name("Callable") | Attr(_, "Callable", _), Sequence((_, given)), _):
+            return _factory(analysis, annotation_value(analysis, module, function, given))
+        case Item(Name(name) | Attr(_, name, _), inner, _) if name in CONTEXT_TYPES:
+            first = inner.items[0] if isinstance(inner, Sequence) and inner.items else inner
+            found = annotation_value(analysis, module, function, first)
+            return found if is_session_type(analysis, found) else None
+        case Item(value, inner, _):
+            found = annotation_value(analysis, module, function, value)
+            if isinstance(found, Object) and not is_session_type(analysis, found):
+                parts = inner.items if isinstance(inner, Sequence) else (inner,)
+                parameters = tuple(annotation_value(analysis, module, function, part) or NONE for part in parts)
+                return found._replace(parameters=parameters)
+            return found
         case Group(parts) | Sequence(parts):
             return either(*(annotation_value(analysis, module, function, part) for part in parts))
         case Const(None):
             return None
     return None
+
+
+def _factory(analysis: Analysis, given: Value | None) -> Value | None:
+    """What is annotated as a callable that gives a session, or a context manager of one."""
+    dotted = is_session_type(analysis, given)
+    return None if dotted is None else Factory("a callable", sqlalchemy.is_async(dotted), None, False, False)
 
 
 def _typed(analysis: Analysis, symbol: Symbol | None) -> Value | None:

@@ -78,9 +78,10 @@ class Instance(NamedTuple):
 
 
 class Object(NamedTuple):
-    """An object of a type outside the code base: `httpx.AsyncClient`."""
+    """An object of a type outside the code base: `httpx.AsyncClient`. `parameters` are those of a generic type."""
 
     dotted: str
+    parameters: tuple["Value", ...] = ()
 
 
 class Outside(NamedTuple):

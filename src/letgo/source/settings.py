@@ -27,6 +27,10 @@ WAIT_KINDS = (WaitKind.EXTERNAL, WaitKind.SLEEP, WaitKind.PROCESS, WaitKind.COMP
 FixStyle: TypeAlias = Literal["explicit", "runtime"]
 
 
+TESTS = ("tests", "test", "test_*.py", "*_test.py", "conftest.py")
+"""What `exclude` leaves out by default: a hold in a test stops no service."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting, with its default. In a file the names are written with hyphens (`extend-select`).
@@ -43,7 +47,7 @@ class Settings:
     ignore: tuple[str, ...] = ()
     extend_select: tuple[str, ...] = ()
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = TESTS
     extend_exclude: tuple[str, ...] = ()
     min_confidence: Confidence = Confidence.LIKELY
     strict: bool = False
