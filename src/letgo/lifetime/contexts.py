@@ -14,6 +14,7 @@ from letgo.lifetime.values import (
     Session,
     Transaction,
     Value,
+    options,
 )
 from letgo.lifetime.world import World
 from letgo.source.program import Call, Enter, Leave, Name
@@ -73,9 +74,16 @@ def _enter_object(frame: Frame, world: World, context: Instance, step: Enter) ->
     return given, Entered("object", value=after)
 
 
-def leave(frame: Frame, world: World, entered: object, step: Leave) -> None:
-    """Ends the block. What the context manager does then is done to the world."""
-    assert isinstance(entered, Entered)
+def leave(frame: Frame, world: World, value: Value, step: Leave) -> None:
+    """Ends the block. What the context manager does then is done to the world; where paths entered different ones,
+    what each of them does."""
+    for entered in options(value):
+        assert isinstance(entered, Entered)
+        _leave(frame, world, entered, step)
+    frame.touched = False
+
+
+def _leave(frame: Frame, world: World, entered: Entered, step: Leave) -> None:
     match entered.kind:
         case "session":
             close(frame, world, entered.key, step.line)
@@ -95,7 +103,6 @@ def leave(frame: Frame, world: World, entered: object, step: Leave) -> None:
             assert isinstance(entered.value, Object)
             for name in ("__aexit__", "__exit__"):
                 _wait_at(frame, world, entered.value.dotted, name, step.line)
-    frame.touched = False
 
 
 def _leave_object(frame: Frame, world: World, value: Value | None, step: Leave) -> None:
