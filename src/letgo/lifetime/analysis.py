@@ -10,7 +10,7 @@ from letgo.lifetime.values import FunctionValue, Key, Value
 from letgo.lifetime.waits import Waits
 from letgo.lifetime.world import Chain, State, Traits, World
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
-from letgo.source.program import Assign, Assume, Attr, Const, Function, Module, Name
+from letgo.source.program import Assign, Assume, Attr, Const, Either, Expr, Function, Group, Module, Name
 
 MAX_DEPTH = 24
 MAX_CONTEXTS = 40
@@ -145,6 +145,10 @@ class Analysis:
                 for step in block.steps:
                     if type(step) is Assume and type(step.value) is Name:
                         tested.add(step.value.id)
+                    elif type(step) is Assign and type(step.value) is Either:
+                        tested.update(deciding(step.value))
+                        if type(step.target) is Name and type(step.value.options[0]) is Const:
+                            decided.add(step.target.id)
                     elif type(step) is Assign and type(step.target) is Name and type(step.value) is Const:
                         decided.add(step.target.id)
             found = self.flags[id(function)] = frozenset(tested & decided)
@@ -220,6 +224,14 @@ class Frame:
 
     def traits_of(self, key: Key) -> Traits:
         return self.traits[key] if key in self.traits else self.analysis.shared[key]
+
+
+def deciding(choice: Either) -> list[str]:
+    """The variables by which a choice is made: `a` of `a or b`, `a if a else b` and `b if a is None else a`."""
+    parts: list[Expr] = []
+    for test in choice.tests or choice.options[:-1]:
+        parts += test.parts if type(test) is Group else test.tests if type(test) is Either else (test,)
+    return [part.id for part in parts if type(part) is Name]
 
 
 def receiver_name(expr: object) -> str:

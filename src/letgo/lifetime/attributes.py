@@ -11,6 +11,7 @@ from letgo.lifetime.values import (
     Instance,
     Lazy,
     Many,
+    Method,
     ModuleValue,
     Object,
     Outside,
@@ -58,7 +59,7 @@ def attribute(frame: Frame, world: World, value: Value | None, name: str, line: 
         case ClassValue(symbol):
             return class_attribute(frame, world, symbol, name, line)
         case Session():
-            return value if name in ("sync_session", "session") else None
+            return value if name in ("sync_session", "session") else Method(value.key, name)
         case Factory(shared=True):
             return calls.shared_session(frame, world, value) if name in ("registry",) else None
         case AnyOf(parts):

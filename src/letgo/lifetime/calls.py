@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from letgo.holds import Origin, Site, Source, WaitKind
-from letgo.lifetime import attributes, effects, external, functions, interpret, objects, orm
+from letgo.lifetime import attributes, effects, exitstacks, external, functions, interpret, objects, orm
 from letgo.lifetime.analysis import Analysis, Frame, receiver_name
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
@@ -19,6 +19,7 @@ from letgo.lifetime.values import (
     Instance,
     Lazy,
     Many,
+    Method,
     Object,
     Outside,
     Partial,
@@ -28,6 +29,7 @@ from letgo.lifetime.values import (
     Row,
     Selectable,
     Session,
+    Stack,
     Together,
     Transaction,
     Value,
@@ -125,6 +127,8 @@ def call_method(
             return orm.transaction_method(frame, world, key, name, line)
         case Factory():
             return _factory_method(frame, world, receiver, name, arguments, line)
+        case Stack():
+            return exitstacks.method(frame, world, receiver, name, arguments, line)
         case Selectable():
             return None if name == "options" else receiver
         case Object(dotted) | Outside(dotted):
@@ -245,6 +249,8 @@ def apply(
             return invoke(frame, world, FunctionValue(method, callee, (), False), arguments, line)
         case AnyOf(parts):
             return _each(frame, world, parts, lambda part: apply(frame, world, part, arguments, line))
+        case Method(key, name):
+            return orm.session_method(frame, world, key, name, arguments, line)
         case Session():
             return callee  # a scoped session called gives the session
     return None

@@ -1,6 +1,6 @@
 """`with` and `async with`: what entering gives, and what leaving does."""
 
-from letgo.lifetime import calls, functions
+from letgo.lifetime import calls, exitstacks, functions
 from letgo.lifetime.analysis import Frame, receiver_name
 from letgo.lifetime.effects import close, commit, rollback
 from letgo.lifetime.values import (
@@ -12,6 +12,7 @@ from letgo.lifetime.values import (
     Lazy,
     Object,
     Session,
+    Stack,
     Transaction,
     Value,
     options,
@@ -31,6 +32,8 @@ def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tup
             return _enter_generator(frame, world, context, step.line)
         case Instance():
             return _enter_object(frame, world, context, step)
+        case Stack():
+            return context, Entered("stack", value=context)
         case Object(dotted):
             _wait_at(frame, world, dotted, ("__aenter__" if step.is_async else "__enter__"), step.line)
             return context, Entered("external", value=context)
@@ -97,6 +100,9 @@ def _leave(frame: Frame, world: World, entered: Entered, step: Leave) -> None:
         case "generator":
             assert isinstance(entered.activation, functions.Activation)
             functions.resume(frame, world, entered.activation, step.line, step.raised)
+        case "stack":
+            assert isinstance(entered.value, Stack)
+            exitstacks.leave(frame, world, entered.value, step)
         case "object":
             _leave_object(frame, world, entered.value, step)
         case "external":

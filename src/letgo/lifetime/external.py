@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from letgo.holds import Wait, WaitKind
-from letgo.lifetime import attributes, calls, effects, sqlalchemy
+from letgo.lifetime import attributes, calls, effects, exitstacks, sqlalchemy
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.values import (
     FALSE,
@@ -17,6 +17,7 @@ from letgo.lifetime.values import (
     Key,
     Lazy,
     Many,
+    Method,
     Object,
     Outside,
     Partial,
@@ -151,6 +152,8 @@ def python_call(
             return True, first._replace(manages=True) if isinstance(first, FunctionValue) else first
         case "contextlib.closing" | "contextlib.aclosing" | "builtins.reversed" | "builtins.iter" | "builtins.aiter":
             return True, first
+        case "contextlib.ExitStack" | "contextlib.AsyncExitStack":
+            return True, exitstacks.make(world, line)
         case "functools.partial" | "functools.partialmethod":
             keywords = tuple((key, value) for key, value in arguments.keywords.items() if value is not None)
             return True, Partial(first, arguments.positional[1:], keywords) if first is not None else None
@@ -235,7 +238,7 @@ def _sessions_within(values: list[Value | None]) -> list[Key]:
 
     def visit(value: Value | None) -> None:
         match value:
-            case Session(key):
+            case Session(key) | Method(key, _):
                 found.append(key)
             case Lazy(function, bound, _):
                 visit(function)

@@ -24,6 +24,7 @@ from letgo.lifetime.values import (
     Value,
     either,
     keys_of,
+    options,
     rename,
     sessions_of,
 )
@@ -124,7 +125,7 @@ def summarise(
     try:
         frame = Frame(analysis, value)
         world = _enter(frame, arguments, states, traits)
-        interpret.run(frame, [(ir.ENTRY, 0, world)])
+        interpret.run(frame, [(ir.ENTRY, 0, start) for start in _with_and_without(frame, world, arguments)])
         summary = finish(frame)
     finally:
         analysis.depth -= 1
@@ -158,6 +159,24 @@ def _enter(
             _fill(frame, world, param)
         first = False
     return world
+
+
+def _with_and_without(frame: Frame, world: World, arguments: tuple[tuple[str, Value], ...]) -> list[World]:
+    """The world, and one more without the session that the caller need not give, where the function asks whether it
+    was given."""
+    known = {name for name, _ in arguments}
+    for param in frame.function.params:
+        if (
+            param.default == ir.Const(None)
+            and param.name not in known
+            and isinstance(world.env.get(param.name), Session)
+            and param.name in frame.analysis.tested_by(frame.function)
+        ):
+            frame.flags |= {param.name}
+            without = world.copy()
+            without.bind(param.name, NONE)
+            return [world, without]
+    return [world]
 
 
 def _is_static(function: ir.Function) -> bool:
@@ -339,11 +358,13 @@ def _adopt(frame: Frame, world: World, activation: Activation, line: int) -> Non
     summary, names = activation.summary, activation.names
     origin = Origin.CONTEXT if activation.value.manages else Origin.FACTORY
     handed = [summary.returns, summary.receiver, *(point.value for point in summary.yields)]
+    alternatives = _alternatives(handed, summary.escaped)
     for key in {key for item in handed for key in keys_of(item)}:
         if key in names or key not in summary.escaped:
             continue
-        traits = summary.escaped[key]
-        mine = f"{line}.{key}"[-48:]
+        first = alternatives.get(key, key)
+        traits = summary.escaped[first]
+        mine = f"{line}.{first}"[-48:]
         names[key] = mine
         source = Source(origin, activation.value.symbol.function.name, frame.at(line))
         # A session that the callee was taken to be given is somebody else's, whoever that may be.
@@ -351,13 +372,28 @@ def _adopt(frame: Frame, world: World, activation: Activation, line: int) -> Non
         world.sessions.pop(mine, None)
 
 
+def _alternatives(handed: list[Value | None], own: dict[Key, Traits]) -> dict[Key, Key]:
+    """Sessions of which the caller gets one or the other (from two branches, two yields) are one to the caller."""
+    found: dict[Key, Key] = {}
+    for value in handed:
+        keys = [option.key for option in options(value) if isinstance(option, Session) and option.key in own]
+        keys.sort(key=lambda key: own[key].pinned)
+        found.update(dict.fromkeys(keys, keys[0]) if keys else {})
+    handed_out = [point for point in handed if isinstance(point, Session) and point.key in own]
+    if len(handed_out) > 1:
+        keys = sorted((each.key for each in handed_out), key=lambda key: own[key].pinned)
+        found.update(dict.fromkeys(keys, keys[0]))
+    return found
+
+
 def _settle(frame: Frame, world: World, activation: Activation, call: object, certain: bool) -> None:
+    settled: dict[Key, State] = {}
     for key, state in activation.summary.exits.items():
-        mine = activation.names.get(key)
+        mine = activation.names.get(key, key if key in frame.analysis.shared else None)
         if mine is not None:
-            world.sessions[mine] = _outer_state(world.sessions.get(mine), state, call, certain)
-        elif key in frame.analysis.shared:
-            world.sessions[key] = _outer_state(world.sessions.get(key), state, call, certain)
+            outer = _outer_state(world.sessions.get(mine), state, call, certain)
+            settled[mine] = join_states(settled[mine], outer) if mine in settled else outer
+    world.sessions.update(settled)
     for key, state in activation.summary.raises.items():
         mine = activation.names.get(key)
         if mine is not None and state.is_open:
@@ -415,7 +451,8 @@ def _resumed(frame: Frame, activation: Activation, states: dict[Key, State], rai
     for point in activation.summary.yields:
         start = point.world.copy()
         for key, state in states.items():
-            start.sessions[key] = state._replace(opened=None)
+            if key in start.sessions or key not in activation.summary.escaped:
+                start.sessions[key] = state._replace(opened=None)
         block = inner.function.blocks[point.block]
         starts.append((block.error, 0, start) if raised else (point.block, point.step, start))
     live = [start for start in starts if start[0] not in (ir.ERROR, ir.CANCELLED, ir.EXIT)]
@@ -434,11 +471,14 @@ def yields_of(activation: Activation) -> Value | None:
 def at_yields(frame: Frame, world: World, activation: Activation, line: int) -> None:
     """Puts the callee's sessions into the states that they have at its yields."""
     call = frame.at(line)
+    settled: dict[Key, State] = {}
     for point in activation.summary.yields:
         for key, state in point.world.sessions.items():
             mine = activation.names.get(key, key if key in frame.analysis.shared else None)
             if mine is not None:
-                world.sessions[mine] = _outer_state(world.sessions.get(mine), state, call, True)
+                outer = _outer_state(world.sessions.get(mine), state, call, True)
+                settled[mine] = join_states(settled[mine], outer) if mine in settled else outer
+    world.sessions.update(settled)
 
 
 __all__ = [

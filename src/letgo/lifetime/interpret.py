@@ -10,7 +10,7 @@ from typing import Any
 
 from letgo.holds import WaitKind
 from letgo.lifetime import calls, contexts, objects
-from letgo.lifetime.analysis import Frame, Yielded
+from letgo.lifetime.analysis import Frame, Yielded, deciding
 from letgo.lifetime.attributes import attribute, item_of, iterate
 from letgo.lifetime.effects import YIELDS, wait
 from letgo.lifetime.values import (
@@ -18,6 +18,7 @@ from letgo.lifetime.values import (
     NONE,
     TRUE,
     Constant,
+    Factory,
     FunctionValue,
     Instance,
     Lazy,
@@ -115,6 +116,9 @@ def _sequence(frame: Frame, world: World, expr: ir.Sequence) -> Value | None:
 
 
 def _either(frame: Frame, world: World, expr: ir.Either) -> Value | None:
+    decided = _decided(world, expr)
+    if decided is not None:
+        return evaluate(frame, world, decided)
     for test in expr.tests:
         evaluate(frame, world, test)
     before = world.sessions.copy()
@@ -124,6 +128,31 @@ def _either(frame: Frame, world: World, expr: ir.Either) -> Value | None:
     merge_sessions(world, before)
     found = [value for value in values if value is not None and value != NONE]
     return either(*found) if found else either(*values)
+
+
+def _decided(world: World, expr: ir.Either) -> ir.Expr | None:
+    """The option that is taken for certain, where it is chosen by whether a session or factory is there."""
+    if len(expr.options) != 2:
+        return None
+    for name in deciding(expr):
+        value = world.env.get(name)
+        if value != NONE and not isinstance(value, Session | Factory):
+            continue
+        if expr.tests == (ir.Name(name),):
+            return expr.options[0 if value != NONE else 1]
+        others = [option for option in expr.options if option != ir.Name(name)]
+        if len(others) == 1 and value == NONE:  # `db or make()`, `make() if db is None else db`
+            return others[0]
+        if len(others) == 1 and (expr.tests or name != _root(others[0])):  # but not `db and db.close()`
+            return ir.Name(name)
+    return None
+
+
+def _root(expr: ir.Expr) -> str:
+    """The variable that an expression begins with: `db` of `db.query(...).all()`."""
+    while isinstance(expr, ir.Attr | ir.Item | ir.Call | ir.Await):
+        expr = expr.func if isinstance(expr, ir.Call) else expr.value
+    return expr.id if isinstance(expr, ir.Name) else ""
 
 
 def merge_sessions(world: World, before: dict[str, State]) -> None:

@@ -20,6 +20,13 @@ class Session(NamedTuple):
     key: Key
 
 
+class Method(NamedTuple):
+    """A session's method that was not called yet: `db.close`."""
+
+    key: Key
+    name: str
+
+
 class Transaction(NamedTuple):
     """What `session.begin()` gives: a context manager that ends the transaction. `closes`: the session with it."""
 
@@ -143,10 +150,16 @@ class Record(NamedTuple):
     items: tuple[tuple[str | int, "Value"], ...]
 
 
+class Stack(NamedTuple):
+    """An ExitStack; what was entered on it is kept in the world, under `name`."""
+
+    name: str
+
+
 class Entered(NamedTuple):
     """A context manager at work: what its leaving will do. `activation`: of the generator that stands at its yield."""
 
-    kind: Literal["session", "transaction", "generator", "object", "external"]
+    kind: Literal["session", "transaction", "generator", "object", "external", "stack", "callback"]
     key: Key = ""
     closes: bool = False
     activation: object = None
@@ -180,8 +193,8 @@ class AnyOf(NamedTuple):
 
 
 Value: TypeAlias = (
-    Session | Transaction | Query | Result | Row | Many | Selectable | Factory | Instance | Object | Outside
-    | Entered | ClassValue | ModuleValue | FunctionValue | Partial | Lazy | Together | Response | Record | Constant | Text | AnyOf
+    Session | Method | Transaction | Query | Result | Row | Many | Selectable | Factory | Instance | Object | Outside
+    | Stack | Entered | ClassValue | ModuleValue | FunctionValue | Partial | Lazy | Together | Response | Record | Constant | Text | AnyOf
 )  # fmt: skip
 
 NONE = Constant(None)
@@ -213,7 +226,7 @@ def either(*values: Value | None) -> Value | None:
 def keys_of(value: Value | None) -> Iterator[Key]:
     """Every session that can be reached from a value, in a fixed order, with repetitions."""
     match value:
-        case Session(key) | Transaction(key, _) | Query(key, _) | Result(key, _) | Row(key, _):
+        case Session(key) | Method(key, _) | Transaction(key, _) | Query(key, _) | Result(key, _) | Row(key, _):
             yield key
         case Many(item):
             yield from keys_of(item)
@@ -273,6 +286,8 @@ def _rename(value: Value, name: Callable[[Key], Key]) -> Value:
     match value:
         case Session(key):
             return Session(name(key))
+        case Method(key, called):
+            return Method(name(key), called)
         case Row(key, model):
             return Row(name(key), model)
         case Query(key, model):
@@ -298,7 +313,7 @@ def _rename(value: Value, name: Callable[[Key], Key]) -> Value:
         case Response(kind, body):
             return Response(kind, rename(body, name))
         case AnyOf(parts):
-            return AnyOf(tuple(_rename(part, name) for part in parts))
+            return either(*(_rename(part, name) for part in parts)) or value
         case Together(parts):
             return Together(tuple(_rename(part, name) for part in parts))
     return value

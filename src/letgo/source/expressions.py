@@ -197,6 +197,10 @@ def _unary_op(node: ast.UnaryOp, scope: Scope) -> Expr:
 
 
 def _compare(node: ast.Compare, scope: Scope) -> Expr:
+    match node:  # `owned = session is None` is a flag: the choice of False where there is a session
+        case ast.Compare(ast.Name(id=name), [ast.Is() | ast.IsNot() as operator], [ast.Constant(value=None)]):
+            found = type(operator) is ast.IsNot
+            return Either((Name(name),), (Const(found), Const(not found)))
     return group(_lower_all([node.left, *node.comparators], scope))
 
 
