@@ -7,7 +7,7 @@ are called `p0`, `p1` ... so that two callers which give the same kind of thing 
 from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
-from letgo.holds import Hold, MisuseKind, Origin, Source, Wait
+from letgo.holds import Hold, MisuseKind, Origin, Site, Source, Wait
 from letgo.lifetime import interpret, objects
 from letgo.lifetime.analysis import MAX_CONTEXTS, MAX_DEPTH, NOTHING, Analysis, Frame, Part, Summary, Yielded
 from letgo.lifetime.effects import YIELDS, hold, nest, note_failure, note_wait
