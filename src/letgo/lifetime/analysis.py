@@ -91,11 +91,11 @@ class Analysis:
         self.tested: dict[int, frozenset[str]] = {}
         self.fields: dict[tuple[ClassSymbol, str], Value | None] = {}
         self.knowledge: dict[str, Knowledge] = {}
-        self.orders: dict[int, tuple[int, ...]] = {}
         self.given: set[int] = set()  # functions that were followed with a session given to them
         self.followed: set[int] = set()
         self.streamed: set[int] = set()
         self.dependencies: set[int] = set()
+        self.definitions: dict[tuple[str, str], Site] = {}
         self.holds: dict[tuple[Hashable, ...], Hold] = {}
         self.misuses: dict[tuple[Hashable, ...], Misuse] = {}
         self.unresolved: dict[Site, Unresolved] = {}
@@ -159,37 +159,6 @@ class Analysis:
         """The variables that a branch of the function tests."""
         self.flags_of(function)
         return self.tested[id(function)]
-
-    def order_of(self, function: Function) -> tuple[int, ...]:
-        """For each block its place in reverse postorder, so that a block is followed after all that leads to it."""
-        found = self.orders.get(id(function))
-        if found is None:
-            found = self.orders[id(function)] = _reverse_postorder(function)
-        return found
-
-
-def _reverse_postorder(function: Function) -> tuple[int, ...]:
-    blocks = function.blocks
-    seen = bytearray(len(blocks))
-    finished: list[int] = []
-    stack: list[tuple[int, int]] = [(0, 0)]
-    seen[0] = 1
-    while stack:
-        number, position = stack.pop()
-        block = blocks[number]
-        targets = (block.error, *block.successors)
-        while position < len(targets) and seen[targets[position]]:
-            position += 1
-        if position == len(targets):
-            finished.append(number)
-            continue
-        stack.append((number, position + 1))
-        seen[targets[position]] = 1
-        stack.append((targets[position], 0))
-    places = [len(blocks)] * len(blocks)
-    for place, number in enumerate(reversed(finished)):
-        places[number] = place
-    return tuple(places)
 
 
 class Frame:

@@ -391,10 +391,9 @@ _STEPS: dict[type, Callable[[Frame, World, Any], bool]] = {
 
 def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
     """Follows the function from the given places (block, step, world). Fills the frame's exits, errors and yields."""
-    order = frame.analysis.order_of(frame.function)
     worlds: dict[int, dict[object, World]] = {}
     pending: dict[int, dict[object, World]] = {}
-    queue: list[tuple[int, int]] = []
+    queue: list[int] = []  # the blocks' numbers are a reverse postorder: what leads to a block is followed before it
 
     def reach(number: int, world: World) -> None:
         if number == ir.EXIT:
@@ -414,14 +413,14 @@ def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
         known[sign] = merged
         if number not in pending:
             pending[number] = {}
-            heapq.heappush(queue, (order[number], number))
+            heapq.heappush(queue, number)
         pending[number][sign] = merged
 
     for number, index, world in starts:
         follow_block(frame, number, index, world, reach)
     visits = 0
     while queue and visits < MAX_VISITS:
-        _, number = heapq.heappop(queue)
+        number = heapq.heappop(queue)
         for world in pending.pop(number).values():
             visits += 1
             follow_block(frame, number, 0, world.copy(), reach)
