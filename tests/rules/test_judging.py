@@ -129,10 +129,10 @@ def test_several_waits_of_one_hold_are_one_finding_at_the_first_of_them() -> Non
     assert [step.site.line for step in finding.trace if step.event is Event.WAIT] == [20, 25, 30]
 
 
-def test_a_trace_tells_five_waits_and_counts_the_rest() -> None:
-    (finding,) = judged(hold(*(wait(WaitKind.EXTERNAL, line, "httpx.post") for line in range(20, 28))))
-    assert sum(step.event is Event.WAIT for step in finding.trace) == 5
-    assert Step(Event.NOTE, site(27), "and 3 more such waits") in finding.trace
+def test_a_trace_tells_twelve_waits_and_counts_the_rest() -> None:
+    (finding,) = judged(hold(*(wait(WaitKind.EXTERNAL, line, "httpx.post") for line in range(20, 35))))
+    assert sum(step.event is Event.WAIT for step in finding.trace) == 12
+    assert Step(Event.NOTE, site(34), "and 3 more such waits") in finding.trace
 
 
 def test_two_openings_that_wait_on_the_same_line_are_one_finding_and_the_certain_one_is_told() -> None:

@@ -1,8 +1,9 @@
 """From a code base to its facts: which functions to begin with, and what following them found."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
-from letgo.holds import Site
+from letgo.holds import Hold, Site
 from letgo.lifetime import functions, requests, sessiontypes
 from letgo.lifetime.analysis import Analysis, Settings
 from letgo.lifetime.endpoints import endpoints
@@ -20,7 +21,11 @@ _MAKERS = frozenset(
     {"Session", "AsyncSession", "scoped_session", "async_scoped_session", "sessionmaker", "async_sessionmaker"}
 )
 _HOLDERS = frozenset({"session", "db", "db_session", "_session", "_db", "connect", "begin"})
-_VERBS = frozenset({"execute", "query", "commit", "scalars", "scalar", "refresh", "rollback", "flush", "exec"})
+_VERBS = frozenset(
+    {"execute", "query", "commit", "scalars", "scalar", "refresh", "rollback", "flush", "exec", "get_one", "add_all"}
+)
+_MAKING = frozenset({"__init__", "__enter__", "__aenter__", "__call__"})
+"""The methods by which an object of a class comes to hold a session."""
 
 Progress = Callable[[int, int], None]
 
@@ -102,6 +107,8 @@ def makers(analysis: Analysis, codebase: CodeBase) -> frozenset[str]:
         for symbol in functions_left:
             if found.isdisjoint(symbol.function.mentions):
                 remaining.append(symbol)
+            elif symbol.owner is not None and symbol.function.name in _MAKING:
+                found.add(symbol.owner.cls.name)
             elif sessiontypes.gives_session(analysis.names, symbol, set()):
                 found.add(symbol.function.name)
             else:
@@ -162,6 +169,26 @@ def pool_size(codebase: CodeBase) -> int:
     return size + overflow
 
 
+def _together(holds: Iterable[Hold]) -> Iterator[Hold]:
+    """The holds, with those of one dependency's transaction in all its endpoints as one."""
+    shared: dict[tuple[object, ...], Hold] = {}
+    for hold in holds:
+        wait = hold.waits[0]
+        if is_in(wait.site, hold.function) or any(is_in(site, hold.function) for site in wait.via):
+            yield hold
+            continue
+        key = (hold.function, hold.session, hold.opened, wait.kind)
+        known = shared.get(key)
+        shared[key] = (
+            hold if known is None else replace(known, waits=(*known.waits, wait), certain=known.certain or hold.certain)
+        )
+    yield from shared.values()
+
+
+def is_in(site: Site, function: Site) -> bool:
+    return (site.path, site.function) == (function.path, function.function)
+
+
 def _facts(analysis: Analysis) -> Facts:
     def place(site: Site) -> tuple[str, int]:
         return (site.path, site.line)
@@ -169,6 +196,7 @@ def _facts(analysis: Analysis) -> Facts:
     holds = sorted(
         analysis.holds.values(), key=lambda hold: (place(hold.function), place(hold.opened), place(hold.waits[0].site))
     )
+    holds = list(_together(holds))
     misuses = sorted(analysis.misuses.values(), key=lambda misuse: (place(misuse.site), misuse.kind))
     unresolved = sorted(analysis.unresolved.values(), key=lambda each: place(each.site))
     return Facts(tuple(holds), tuple(misuses), tuple(unresolved))

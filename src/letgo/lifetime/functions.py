@@ -5,6 +5,7 @@ are called `p0`, `p1` ... so that two callers which give the same kind of thing 
 """
 
 from collections.abc import Hashable, Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from letgo.holds import Hold, MisuseKind, Origin, Site, Source, Wait
@@ -54,8 +55,12 @@ def execute(
     *,
     certain: bool = True,
     streaming: bool = False,
+    mark: str = "",
 ) -> Activation:
-    """Follows a call to its end and does to the caller's world what it does."""
+    """Follows a call to its end and does to the caller's world what it does.
+
+    `mark` tells the sessions that it gives apart from those of an equal call on the same line.
+    """
     frame.touched = True
     analysis = frame.analysis
     names: dict[Key, Key] = {}  # the caller's key -> the callee's
@@ -81,6 +86,7 @@ def execute(
     summary = summarise(analysis, inner, arguments, states, traits)
     outward = {callee: caller for caller, callee in names.items()}
     activation = Activation(inner, arguments, summary, outward)
+    _adopt(frame, world, activation, line, mark)
     apply(frame, world, activation, line, certain=certain, streaming=streaming)
     return activation
 
@@ -285,12 +291,29 @@ def _emit(frame: Frame, part: Part, exits: dict[Key, State], traits: Traits) -> 
     last = exits.get(part.key)
     released = last.released if last is not None and not last.phases & OPEN else None
     opened = part.opened or Chain(traits.source.site, (), True)
-    frame.analysis.hold(
-        Hold(
-            frame.site, traits.source, opened.site, (part.wait,), released,
-            part.certain and traits.certain, opened.via,
-        )
-    )  # fmt: skip
+    holder = holder_of(frame, traits, part.wait)
+    wait, way = part.wait, opened.via
+    if holder != frame.site:  # seen from the dependency, the endpoint's call of it is no part of the way
+        wait = Wait(wait.kind, wait.what, wait.site, _without(frame.site, wait.via))
+        way = _without(frame.site, way)
+    certain = part.certain and traits.certain
+    source = traits.source if holder == frame.site else replace(traits.source, site=holder)
+    frame.analysis.hold(Hold(holder, source, opened.site, (wait,), released, certain, way))
+
+
+def holder_of(frame: Frame, traits: Traits, wait: Wait) -> Site:
+    """Who answers for a hold: the dependency that waits or that asked for the session, else the function at hand."""
+    asked = traits.source.site
+    if wait.via and wait.via[0] == frame.site:
+        inner = wait.via[1] if len(wait.via) > 1 else wait.site
+        return frame.analysis.definitions.get((inner.path, inner.function), inner)
+    if traits.source.origin is Origin.DEPENDENCY and asked != frame.site:
+        return asked
+    return frame.site
+
+
+def _without(first: Site, via: tuple[Site, ...]) -> tuple[Site, ...]:
+    return via[1:] if via and via[0] == first else via
 
 
 def _hands_out_to_a_stream(frame: Frame) -> bool:
@@ -345,7 +368,6 @@ def apply(
         opened = chain.under(call, certain)
         frame.opens.setdefault(chain.site, opened)
         nest(frame, world, None, opened)
-    _adopt(frame, world, activation, line)
     _settle(frame, world, activation, call, certain)
 
 
@@ -353,18 +375,18 @@ def _lower(wait: Wait, call: object) -> Wait:
     return Wait(wait.kind, wait.what, wait.site, (call, *wait.via)[:12])  # type: ignore[arg-type]
 
 
-def _adopt(frame: Frame, world: World, activation: Activation, line: int) -> None:
+def _adopt(frame: Frame, world: World, activation: Activation, line: int, mark: str = "") -> None:
     """The callee's own sessions that come back become the caller's."""
     summary, names = activation.summary, activation.names
     origin = Origin.CONTEXT if activation.value.manages else Origin.FACTORY
     handed = [summary.returns, summary.receiver, *(point.value for point in summary.yields)]
     alternatives = _alternatives(handed, summary.escaped)
-    for key in {key for item in handed for key in keys_of(item)}:
+    for key in dict.fromkeys(key for item in handed for key in keys_of(item)):
         if key in names or key not in summary.escaped:
             continue
         first = alternatives.get(key, key)
         traits = summary.escaped[first]
-        mine = f"{line}.{first}"[-48:]
+        mine = f"{line}.{mark}{first}"[-48:]
         names[key] = mine
         source = Source(origin, activation.value.symbol.function.name, frame.at(line))
         # A session that the callee was taken to be given is somebody else's, whoever that may be.
@@ -437,7 +459,9 @@ def resume(
         finally:
             analysis.depth -= 1
             analysis.running.discard(context)
-    apply(frame, world, activation._replace(summary=known), line, certain=certain)
+    activation = activation._replace(summary=known)
+    _adopt(frame, world, activation, line)
+    apply(frame, world, activation, line, certain=certain)
 
 
 def _resumed(frame: Frame, activation: Activation, states: dict[Key, State], raised: bool) -> Summary:

@@ -1,7 +1,7 @@
 """One request, from its dependencies to the last byte: the order in which FastAPI runs things around an endpoint."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from letgo.holds import MisuseKind, Origin, Site, Source, Wait, WaitKind
 from letgo.lifetime import calls, effects, functions, interpret, objects
@@ -17,6 +17,7 @@ from letgo.lifetime.values import (
     Instance,
     Key,
     Lazy,
+    Partial,
     Response,
     Session,
     Value,
@@ -97,6 +98,7 @@ def solve(request: _Request, dependency: Dependency, asked: Site, name: str) -> 
     target = dependency.callable if dependency.callable is not None else dependency.expr
     key: Hashable = (id(target), scope)
     if dependency.use_cache and key in request.solved:
+        _share(request, request.solved[key], asked)
         return request.solved[key]
     if key in request.solving or len(request.solving) > 20:
         return None
@@ -109,12 +111,24 @@ def solve(request: _Request, dependency: Dependency, asked: Site, name: str) -> 
     return value
 
 
+def _share(request: _Request, value: Value | None, asked: Site) -> None:
+    """The endpoint asks for a session that a dependency has asked for before: now it can answer for it, too."""
+    if asked == request.frame.site:
+        for key in sessions_of(value):
+            traits = request.frame.traits.get(key)
+            if traits is not None:
+                request.frame.traits[key] = traits._replace(source=replace(traits.source, site=asked))
+
+
 def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) -> Value | None:
     target = _target(request, dependency)
     for option in options(target):
         match option:
             case FunctionValue():
                 return _run_dependency(request, option, dependency, asked)
+            case Partial(FunctionValue() as function, arguments, keywords):
+                given = calls.bind(function, calls.Arguments(arguments, dict(keywords), False))
+                return _run_dependency(request, function, dependency, asked, given)
             case Instance(cls, _):
                 method = request.analysis.names.find_method(cls, "__call__")
                 if method is not None:
@@ -132,6 +146,11 @@ def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) ->
 
 def _target(request: _Request, dependency: Dependency) -> Value | None:
     analysis = request.analysis
+    if isinstance(dependency.expr, ir.Call) and not _is_depends(dependency.expr):
+        step = ir.Assign(ir.Name("_"), dependency.expr, None, dependency.line)
+        made = calls.evaluate_at_module_level(analysis, dependency.module, step)
+        if isinstance(made, FunctionValue | Partial | Instance):
+            return made
     if dependency.callable is not None:
         return objects.symbol_value(analysis, dependency.callable)
     expr = dependency.expr
@@ -149,18 +168,26 @@ def _is_depends(expr: ir.Call) -> bool:
     )
 
 
-def _run_dependency(request: _Request, value: FunctionValue, dependency: Dependency, asked: Site) -> Value | None:
+def _run_dependency(
+    request: _Request,
+    value: FunctionValue,
+    dependency: Dependency,
+    asked: Site,
+    given: dict[str, Value] | None = None,
+) -> Value | None:
     frame, world, analysis = request.frame, request.world, request.analysis
     symbol = value.symbol
     analysis.dependencies.add(id(symbol.function))
     here = Site(symbol.module.path, symbol.function.line, symbol.function.qualname)
-    bound: dict[str, Value] = {}
+    analysis.definitions[(here.path, here.function)] = here
+    bound = dict(given or {})
     for param, inner in dependencies_of(analysis.names, symbol.module, symbol.function):
-        given = solve(request, inner, here, param.name)
-        if given is not None:
-            bound[param.name] = given
+        solved = solve(request, inner, here, param.name)
+        if solved is not None:
+            bound[param.name] = solved
     before = set(frame.traits)
-    activation = functions.execute(frame, world, value, bound, request.endpoint.function.function.line)
+    mark = f"{len(request.solved)}."
+    activation = functions.execute(frame, world, value, bound, request.endpoint.function.function.line, mark=mark)
     if symbol.function.is_generator:
         functions.at_yields(frame, world, activation, frame.function.line)
         request.teardown.append((activation, request.ends(dependency.scope)))
@@ -244,6 +271,7 @@ def _respond(request: _Request, world: World, entered: set[Key], pool: int) -> N
     if not responses and _is_response(endpoint):
         _held(request, world, WaitKind.BRANCH, "return", line)
     _tear_down(request, world, ExitMoment.AFTER_RESPONSE, line)
+    _note_never_closed(request, world)
 
 
 def _is_response(endpoint: Endpoint) -> bool:
@@ -299,6 +327,16 @@ def _tear_down(request: _Request, world: World, moment: ExitMoment, line: int) -
             functions.resume(request.frame, world, what, line, False)
         else:
             effects.close(request.frame, world, what, line)
+
+
+def _note_never_closed(request: _Request, world: World) -> None:
+    """A dependency gave a session, and neither it nor the endpoint closes it."""
+    for key, state in world.sessions.items():
+        traits = request.frame.traits.get(key)
+        if traits is not None and traits.owned and traits.source.origin is Origin.DEPENDENCY and state.is_open:
+            request.analysis.misuse(
+                MisuseKind.NEVER_CLOSED, request.frame.site, traits.source, traits.source.site, traits.certain
+            )
 
 
 def _note_stall(request: _Request, world: World, entered: set[Key], pool: int, line: int) -> None:

@@ -118,8 +118,8 @@ SESSION_METHODS: dict[str, Effect] = {
     **dict.fromkeys(
         (
             "expunge expunge_all in_transaction in_nested_transaction is_modified get_bind bind info identity_map "
-            "dirty new deleted is_active no_autoflush sync_session registry object_session get_transaction execution_options "
-            "autoflush expire_on_commit get_nested_transaction configure has session_factory prepare"
+            "dirty new deleted is_active no_autoflush sync_session registry object_session get_transaction "
+            "execution_options autoflush expire_on_commit get_nested_transaction configure has session_factory prepare"
         ).split(),
         "none",
     ),

@@ -7,7 +7,7 @@ from letgo.lifetime.facts import Facts
 from letgo.rules.roots import root_of_hold, root_of_misuse
 from letgo.rules.rule import Rule
 from letgo.rules.trace import describe_misuse, steps_of_hold, steps_of_misuse
-from letgo.rules.words import outermost
+from letgo.rules.words import leaves_open, outermost
 
 
 def of_waits(
@@ -69,7 +69,10 @@ def of_misuses(
 
 
 def shown_at(hold: Hold, wait: Wait) -> Site:
-    """The line to look at: where the function that owns the session begins to wait."""
+    """The line to look at: where the function that owns the session begins to wait; where it opened what others, that
+    depend on it, keep open."""
+    if leaves_open(hold, wait):
+        return outermost(hold.function, hold.opened, hold.opened_via)
     return outermost(hold.function, wait.site, wait.via)
 
 

@@ -53,12 +53,12 @@ app = FastAPI()
 
 
 async def current_customer(customer_id: int, db: Annotated[AsyncSession, Depends(get_db)]) -> Customer:
-    return await db.get_one(Customer, customer_id)
+    return await db.get_one(Customer, customer_id)  # expect: LG101
 
 
 @app.get("/hello")
 async def hello(customer: Annotated[Customer, Depends(current_customer)]):
-    return {"hello": customer.email}  # expect: LG101
+    return {"hello": customer.email}
 """,
 )
 

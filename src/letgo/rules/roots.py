@@ -1,7 +1,7 @@
 """The one cause behind many findings: a dependency that ends too late, or a callee that waits for all its callers."""
 
 from letgo.holds import Event, Hold, Misuse, Origin, Root, Site, Wait, WaitKind
-from letgo.rules.words import file_and_line, is_in, opening_dependency, place
+from letgo.rules.words import file_and_line, is_in, leaves_open, opening_dependency, place
 
 AT_THE_END = frozenset({WaitKind.SERIALISE, WaitKind.BRANCH, WaitKind.STREAM, WaitKind.TASK})
 """What happens after a handler's own code: it is open then because what lets go runs later still."""
@@ -11,6 +11,8 @@ def root_of_hold(hold: Hold, wait: Wait) -> Root | None:
     """The cause of this hold that other handlers may share, or None when it lies in the handler alone."""
     if opener := opening_dependency(hold):
         return open_dependency(opener)
+    if leaves_open(hold, wait):
+        return open_dependency(hold.function)
     if wait.kind in AT_THE_END and hold.session.origin is Origin.DEPENDENCY:
         return late_end(hold.session.name, hold.released)
     if not is_in(wait.site, hold.function) and wait.via:

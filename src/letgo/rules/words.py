@@ -75,6 +75,13 @@ def let_go_before(hold: Hold, moment: str) -> str:
             return f"Commit or close {name} before {moment}."
 
 
+def leaves_open(hold: Hold, wait: Wait) -> bool:
+    """Whether the function is a dependency that is over when what depends on it waits."""
+    return hold.session.origin is Origin.DEPENDENCY and not any(
+        is_in(site, hold.function) for site in (*wait.via, wait.site)
+    )
+
+
 def opening_dependency(hold: Hold) -> Site | None:
     """The line in a dependency of `hold.function` that began the transaction, or None when its own body did.
 
