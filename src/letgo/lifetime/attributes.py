@@ -30,7 +30,6 @@ from letgo.lifetime.world import Chain, World
 from letgo.source.names import ClassSymbol, FunctionSymbol, ModuleSymbol
 from letgo.source.program import Attr, Call, Const, Name
 
-
 TYPE_PARAMETERS = {
     "strawberry.Info.context": 0,
     "strawberry.types.Info.context": 0,
@@ -75,12 +74,12 @@ def external_attribute(frame: Frame, value: Object | Outside, dotted: str, name:
         if name == "session":
             return Factory("db.session", False, True, False, True)
         return Outside(f"{dotted}.{name}")
+    if name == "state" and dotted.startswith(("fastapi.", "starlette.")):
+        return None  # whatever the application put there
     if full in TYPE_PARAMETERS and isinstance(value, Object) and value.parameters:
         return value.parameters[TYPE_PARAMETERS[full]]
     if full in sqlalchemy.SESSIONS or isinstance(value, Outside):
         return Outside(full)
-    if name.startswith("_") and not name.startswith("__"):
-        return Object(full)
     return Object(full)
 
 

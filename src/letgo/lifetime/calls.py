@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from letgo.holds import Origin, Site, Source, WaitKind
-from letgo.lifetime import attributes, effects, exitstacks, external, functions, interpret, objects, orm
+from letgo.lifetime import attributes, contexts, effects, exitstacks, external, functions, interpret, objects, orm
 from letgo.lifetime.analysis import Analysis, Frame, receiver_name
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
@@ -14,6 +14,7 @@ from letgo.lifetime.values import (
     TRUE,
     AnyOf,
     ClassValue,
+    Entered,
     Factory,
     FunctionValue,
     Instance,
@@ -38,7 +39,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import UNTOUCHED, Chain, Traits, World, join_states
 from letgo.source.names import ClassSymbol, External, FunctionSymbol
-from letgo.source.program import Assign, Attr, Call, Function, Module, Name, Star
+from letgo.source.program import Assign, Attr, Call, Function, Leave, Module, Name, Star
 
 if TYPE_CHECKING:
     from letgo.lifetime.functions import Activation
@@ -136,8 +137,10 @@ def call_method(
             if isinstance(method, Factory):
                 return apply(frame, world, method, arguments, line)
             return external.call(frame, world, f"{dotted}.{name}", arguments, line, receiver=receiver)
-        case Lazy(_, _, "generator") if name in ("close", "aclose"):
-            _close_generator(frame, world, receiver, line)
+        case Lazy(_, _, "generator") if name in ("__next__", "__anext__", "send", "asend"):
+            return first_of(frame, world, receiver, line)
+        case Entered("generator") if name in ("close", "aclose", "throw", "athrow", "send", "asend", "__next__"):
+            contexts.leave(frame, world, receiver, Leave(0, name not in ("send", "asend", "__next__"), line))
             return None
         case Lazy() | Together():
             return None
@@ -183,13 +186,6 @@ def _factory_method(
         made = new_session(frame, world, factory, line)
         return Transaction(made.key, True)
     return factory if name == "configure" else None
-
-
-def _close_generator(frame: Frame, world: World, lazy: Lazy, line: int) -> None:
-    """`generator.close()` runs its `finally`: the sessions that it gave are closed."""
-    for key, traits in frame.traits.items():
-        if traits.source.name == lazy.function.symbol.function.name and key in world.sessions:
-            effects.close(frame, world, key, line)
 
 
 def _record_method(record: Record, name: str, arguments: Arguments) -> Value | None:
@@ -373,13 +369,23 @@ def drain(frame: Frame, world: World, value: Lazy, line: int, *, streaming: bool
 
 def first_of(frame: Frame, world: World, value: Lazy, line: int) -> Value | None:
     """`next(generator)`: it runs to its yield. Without a name for it, CPython finalises the generator at once."""
+    kept = [name for name, held in world.env.items() if held is value]
     activation = functions.execute(frame, world, value.function, dict(value.arguments), line)
     given = functions.yields_of(activation)
     functions.at_yields(frame, world, activation, line)
+    for name in kept:
+        world.bind(name, Entered("generator", activation=activation))
     if isinstance(given, Session) and given.key in frame.traits:
-        source = Source(Origin.GENERATOR, value.function.symbol.function.name, frame.at(line))
+        origin = Origin.CONTEXT if kept or _is_attribute(world, value) else Origin.GENERATOR
+        source = Source(origin, value.function.symbol.function.name, frame.at(line))
         frame.traits[given.key] = frame.traits[given.key]._replace(source=source)
     return given
+
+
+def _is_attribute(world: World, value: Value) -> bool:
+    """Whether an object keeps the value."""
+    held = (item for item in world.env.values() if isinstance(item, Instance))
+    return any(attribute is value for each in held for _, attribute in each.attributes)
 
 
 # --- making objects --------------------------------------------------------------------------------------------------
@@ -423,6 +429,15 @@ def new_session(frame: Frame, world: World, factory: Factory, line: int, *, cert
     key = f"{line}.{factory.name}"[-48:]
     source = Source(Origin.FACTORY, factory.name, frame.at(line))
     frame.traits[key] = Traits(source, factory.is_async, factory.expire_on_commit, factory.pinned, True, False, certain)
+    world.sessions[key] = UNTOUCHED
+    return Session(key)
+
+
+def session_from_elsewhere(frame: Frame, world: World, name: str, line: int, dotted: str | None) -> Session:
+    """A session that came on a way that can't be followed; others answer for its closing."""
+    key = f"{line}.{name}"
+    source = Source(Origin.ATTRIBUTE, name, frame.at(line))
+    frame.traits[key] = Traits(source, bool(dotted and is_async(dotted)), None, False, True, False, dotted is not None)
     world.sessions[key] = UNTOUCHED
     return Session(key)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from letgo.holds import Wait, WaitKind
-from letgo.lifetime import attributes, calls, effects, exitstacks, sqlalchemy
+from letgo.lifetime import attributes, calls, contexts, effects, exitstacks, sqlalchemy
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.values import (
     FALSE,
     ClassValue,
     Constant,
+    Entered,
     Factory,
     FunctionValue,
     Instance,
@@ -33,6 +34,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import UNTOUCHED, Chain, World
 from letgo.source.names import ClassSymbol
+from letgo.source.program import Leave
 
 if TYPE_CHECKING:
     from letgo.lifetime.calls import Arguments
@@ -185,6 +187,9 @@ def _next(frame: Frame, world: World, value: Value | None, line: int) -> Value |
     for option in options(value):
         if isinstance(option, Lazy) and option.kind == "generator":
             return calls.first_of(frame, world, option, line)
+        if isinstance(option, Entered) and option.kind == "generator":
+            contexts.leave(frame, world, option, Leave(0, False, line))
+            return None
     return attributes.iterate(frame, world, value, line)
 
 

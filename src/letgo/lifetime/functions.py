@@ -291,7 +291,7 @@ def _emit(frame: Frame, part: Part, exits: dict[Key, State], traits: Traits) -> 
     last = exits.get(part.key)
     released = last.released if last is not None and not last.phases & OPEN else None
     opened = part.opened or Chain(traits.source.site, (), True)
-    holder = holder_of(frame, traits, part.wait)
+    holder = holder_of(frame, traits, part.wait, opened)
     wait, way = part.wait, opened.via
     if holder != frame.site:  # seen from the dependency, the endpoint's call of it is no part of the way
         wait = Wait(wait.kind, wait.what, wait.site, _without(frame.site, wait.via))
@@ -301,13 +301,15 @@ def _emit(frame: Frame, part: Part, exits: dict[Key, State], traits: Traits) -> 
     frame.analysis.hold(Hold(holder, source, opened.site, (wait,), released, certain, way))
 
 
-def holder_of(frame: Frame, traits: Traits, wait: Wait) -> Site:
+def holder_of(frame: Frame, traits: Traits, wait: Wait, opened: Chain) -> Site:
     """Who answers for a hold: the dependency that waits or that asked for the session, else the function at hand."""
     asked = traits.source.site
     if wait.via and wait.via[0] == frame.site:
         inner = wait.via[1] if len(wait.via) > 1 else wait.site
         return frame.analysis.definitions.get((inner.path, inner.function), inner)
-    if traits.source.origin is Origin.DEPENDENCY and asked != frame.site:
+    began = opened.via[0] if opened.via else opened.site
+    mine = (began.path, began.function) == (frame.site.path, frame.site.function) and began != frame.site
+    if traits.source.origin is Origin.DEPENDENCY and asked != frame.site and not mine:
         return asked
     return frame.site
 

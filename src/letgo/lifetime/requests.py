@@ -125,10 +125,11 @@ def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) ->
     for option in options(target):
         match option:
             case FunctionValue():
-                return _run_dependency(request, option, dependency, asked)
+                given = _run_dependency(request, option, dependency, asked)
+                return _by_annotation(request, dependency, asked, name, option) if given is None else given
             case Partial(FunctionValue() as function, arguments, keywords):
-                given = calls.bind(function, calls.Arguments(arguments, dict(keywords), False))
-                return _run_dependency(request, function, dependency, asked, given)
+                bound = calls.bind(function, calls.Arguments(arguments, dict(keywords), False))
+                return _run_dependency(request, function, dependency, asked, bound)
             case Instance(cls, _):
                 method = request.analysis.names.find_method(cls, "__call__")
                 if method is not None:
@@ -215,16 +216,22 @@ def _construct(request: _Request, value: ClassValue, dependency: Dependency, ask
     return made
 
 
-def _by_annotation(request: _Request, dependency: Dependency, asked: Site, name: str) -> Value | None:
-    """A dependency that can't be followed gives what the parameter is declared as; a session is taken to be one of a
-    yield dependency."""
+def _by_annotation(
+    request: _Request, dependency: Dependency, asked: Site, name: str, function: FunctionValue | None = None
+) -> Value | None:
+    """A dependency that can't be followed gives what the parameter, or the function, is declared as; a session is taken
+    to be one of a yield dependency."""
+    analysis = request.analysis
     declared = objects.annotation_value(
-        request.analysis, dependency.module, dependency.function or dependency.module.body, dependency.annotation
+        analysis, dependency.module, dependency.function or dependency.module.body, dependency.annotation
     )
-    dotted = objects.is_session_type(request.analysis, declared)
+    if declared is None and function is not None:
+        symbol = function.symbol
+        declared = objects.annotation_value(analysis, symbol.module, symbol.function, symbol.function.returns)
+    dotted = objects.is_session_type(analysis, declared)
     if dotted is None:
         return declared
-    key = f"d.{name}"
+    key = f"d.{_name(dependency)}.{name}"
     source = Source(Origin.DEPENDENCY, _name(dependency), asked)
     request.frame.traits[key] = Traits(source, is_async(dotted), None, False, True, False, True)
     request.world.sessions[key] = UNTOUCHED

@@ -194,7 +194,8 @@ class AnyOf(NamedTuple):
 
 Value: TypeAlias = (
     Session | Method | Transaction | Query | Result | Row | Many | Selectable | Factory | Instance | Object | Outside
-    | Stack | Entered | ClassValue | ModuleValue | FunctionValue | Partial | Lazy | Together | Response | Record | Constant | Text | AnyOf
+    | Stack | Entered | ClassValue | ModuleValue | FunctionValue | Partial | Lazy | Together | Response | Record
+    | Constant | Text | AnyOf
 )  # fmt: skip
 
 NONE = Constant(None)

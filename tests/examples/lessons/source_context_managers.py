@@ -1,0 +1,163 @@
+"""A4, A13: whatever opens a session in a `with` block closes it at the block's end."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import httpx
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from shop import NewSession, NewSyncSession, Order, get_db, get_sync_db
+
+
+@contextmanager
+def session_scope() -> Iterator[Session]:
+    db = NewSyncSession()
+    try:
+        yield db
+        db.commit()
+    except Exception:
+        db.rollback()
+        raise
+    finally:
+        db.close()
+
+
+def waits_inside(order_id: int) -> None:
+    with session_scope() as db:
+        db.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+
+
+def waits_after(order_id: int) -> None:
+    with session_scope() as db:
+        db.get_one(Order, order_id)
+    httpx.post("https://partner.example/orders")
+
+
+def several_items_in_one_with(order_id: int) -> None:
+    with session_scope() as db, httpx.Client() as client:
+        order = db.get_one(Order, order_id)
+        client.post("https://partner.example/orders", json={"id": order.id})  # expect: LG201
+
+
+def the_client_outside(order_id: int) -> None:
+    with httpx.Client() as client:
+        with session_scope() as db:
+            number = db.get_one(Order, order_id).id
+        client.post("https://partner.example/orders", json={"id": number})
+
+
+sync_scope = contextmanager(get_sync_db)
+async_scope = asynccontextmanager(get_db)
+
+
+def a_dependency_made_a_context_manager(order_id: int) -> None:
+    with sync_scope() as db:
+        db.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+
+
+async def an_async_one(order_id: int) -> None:
+    async with async_scope() as db, httpx.AsyncClient() as client:
+        await db.get_one(Order, order_id)
+        await client.post("https://partner.example/orders")  # expect: LG201
+
+
+def made_on_the_spot(order_id: int) -> None:
+    with contextlib.contextmanager(get_sync_db)() as db:
+        db.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+
+
+class SessionScope:
+    """The protocol by hand."""
+
+    def __enter__(self) -> Session:
+        self.db = NewSyncSession()
+        return self.db
+
+    def __exit__(self, *error: object) -> None:
+        self.db.close()
+
+
+def a_class_with_the_protocol(order_id: int) -> None:
+    with SessionScope() as db:
+        db.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+    httpx.post("https://partner.example/done")
+
+
+class Unit:
+    """The session is an attribute of what `with` gives."""
+
+    def __enter__(self) -> "Unit":
+        self.session = NewSyncSession()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.session.rollback()
+        self.session.close()
+
+
+def a_unit_of_work(order_id: int) -> None:
+    with Unit() as unit:
+        unit.session.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+    httpx.post("https://partner.example/done")
+
+
+class Registry:
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        async with NewSession() as db:
+            yield db
+
+
+registry = Registry()
+
+
+async def a_method_that_opens(order_id: int) -> None:
+    async with registry.session() as db, httpx.AsyncClient() as client:
+        await db.get_one(Order, order_id)
+        await client.post("https://partner.example/orders")  # expect: LG201
+
+
+def begin_commits_at_its_end(order_id: int) -> None:
+    with NewSyncSession() as db:
+        with db.begin():
+            db.get_one(Order, order_id).state = "sent"
+        httpx.post("https://partner.example/orders")
+
+
+def begin_on_the_factory(order_id: int) -> None:
+    with NewSyncSession.begin() as db:
+        db.get_one(Order, order_id).state = "sent"
+        httpx.post("https://partner.example/orders")  # expect: LG201
+
+
+def a_savepoint_ends_nothing(order_id: int) -> None:
+    with NewSyncSession() as db:
+        with db.begin_nested():
+            db.get_one(Order, order_id).state = "sent"
+        httpx.post("https://partner.example/orders")  # expect: LG201
+        db.commit()
+
+
+def nested_with_blocks(order_id: int) -> None:
+    with NewSyncSession() as first:
+        first.get_one(Order, order_id)
+        with NewSyncSession() as second:
+            second.get_one(Order, order_id)  # expect: LG504
+        httpx.post("https://partner.example/orders")  # expect: LG201
+    httpx.post("https://partner.example/done")
+
+
+async def by_an_async_exit_stack(order_id: int) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        client = await stack.enter_async_context(httpx.AsyncClient())
+        db = await stack.enter_async_context(NewSession())
+        await db.get_one(Order, order_id)
+        await client.post("https://partner.example/orders")  # expect: LG201
+    httpx.post("https://partner.example/done")
