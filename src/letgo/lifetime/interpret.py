@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from letgo.holds import WaitKind
-from letgo.lifetime import calls, contexts, objects
+from letgo.lifetime import calls, contexts, functions, objects
 from letgo.lifetime.analysis import Frame, Yielded, deciding
 from letgo.lifetime.attributes import attribute, item_of, iterate
 from letgo.lifetime.effects import YIELDS, wait
@@ -23,6 +23,7 @@ from letgo.lifetime.values import (
     Instance,
     Lazy,
     Many,
+    Object,
     Record,
     Row,
     Session,
@@ -275,12 +276,23 @@ def _assign_step(frame: Frame, world: World, step: ir.Assign) -> bool:
     if step.value is None:
         return True
     value = evaluate(frame, world, step.value)
-    if value is None and step.annotation is not None:
-        declared = objects.annotation_value(frame.analysis, frame.module, frame.function, step.annotation)
-        if objects.is_session_type(frame.analysis, declared) is None:
-            value = declared
+    if value is None or isinstance(value, Object):
+        value = _as_declared(frame, world, step) or value
     assign(frame, world, step.target, value, step.line)
     return True
+
+
+def _as_declared(frame: Frame, world: World, step: ir.Assign) -> Value | None:
+    """What can't be followed is what the variable is annotated as; a session, last of all, by the variable's name."""
+    declared = objects.annotation_value(frame.analysis, frame.module, frame.function, step.annotation)
+    dotted = objects.is_session_type(frame.analysis, declared)
+    if declared is not None and dotted is None:
+        return declared
+    if not isinstance(step.target, ir.Name) or not isinstance(step.value, ir.Attr | ir.Item | ir.Call | ir.Await):
+        return None
+    if dotted is None and (step.annotation or not functions.looks_like_a_session(frame.function, step.target.id)):
+        return None
+    return calls.session_from_elsewhere(frame, world, step.target.id, step.line, dotted)
 
 
 def _delete_step(frame: Frame, world: World, step: ir.Delete) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
-from letgo.holds import MisuseKind, Origin, Site, Source, Wait, WaitKind
+from letgo.holds import Event, MisuseKind, Origin, Site, Source, Step, Wait, WaitKind
 from letgo.lifetime import calls, effects, functions, interpret, objects
 from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.dependencies import Dependency, dependencies_of
@@ -11,6 +11,7 @@ from letgo.lifetime.endpoints import Endpoint
 from letgo.lifetime.framework import ExitMoment
 from letgo.lifetime.functions import Activation
 from letgo.lifetime.sqlalchemy import is_async
+from letgo.lifetime.stalls import Stall, stalls
 from letgo.lifetime.values import (
     ClassValue,
     FunctionValue,
@@ -24,7 +25,7 @@ from letgo.lifetime.values import (
     options,
     sessions_of,
 )
-from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, Traits, World
+from letgo.lifetime.world import CLOSED, UNTOUCHED, Traits, World
 from letgo.source import program as ir
 
 Ends = Callable[[str | None], ExitMoment]
@@ -264,8 +265,8 @@ def _respond(request: _Request, world: World, entered: set[Key], pool: int) -> N
     serialised = (
         not responses and not _is_response(endpoint) and endpoint.kind == "http" and not frame.function.is_generator
     )
+    found = list(stalls(frame, world, pool, serialised and bool(endpoint.response_model), entered))
     if serialised:
-        _note_stall(request, world, entered, pool, line)
         _held(request, world, WaitKind.SERIALISE, "return", line)
     _note_convention(request, world, line)
     _tear_down(request, world, ExitMoment.BEFORE_RESPONSE, line)
@@ -279,6 +280,7 @@ def _respond(request: _Request, world: World, entered: set[Key], pool: int) -> N
         _held(request, world, WaitKind.BRANCH, "return", line)
     _tear_down(request, world, ExitMoment.AFTER_RESPONSE, line)
     _note_never_closed(request, world)
+    _note_stalls(request, world, found)
 
 
 def _is_response(endpoint: Endpoint) -> bool:
@@ -295,8 +297,11 @@ def _held(request: _Request, world: World, kind: WaitKind, what: str, line: int)
         traits = frame.traits[key]
         certain = state.opened is None or state.opened.certain
         if state.committed and kind in (WaitKind.SERIALISE, WaitKind.BRANCH):
-            site = (state.opened.via[0] if state.opened.via else state.opened.site) if state.opened else frame.at(line)
-            request.analysis.misuse(MisuseKind.REARMED, frame.site, traits.source, site, certain and traits.certain)
+            site = state.opened.first if state.opened else frame.at(line)
+            detail = state.opened.seen_as if state.opened else ""
+            request.analysis.misuse(
+                MisuseKind.REARMED, frame.site, traits.source, site, certain and traits.certain, detail=detail
+            )
         else:
             effects.hold(frame, key, state.opened, Wait(kind, what, frame.at(line)), certain)
 
@@ -313,16 +318,16 @@ def _stream(request: _Request, world: World, response: Response, line: int) -> N
             if key in frame.traits and world.sessions.get(key, UNTOUCHED).phases == CLOSED
         ]
         for key in gone:
-            _escaped(request, key, line)
+            _escaped(request, key, line, body.function.symbol.function.name if isinstance(body, Lazy) else "")
         if isinstance(body, Lazy) and body.kind == "generator" and not gone:
             request.analysis.streamed.add(id(body.function.symbol.function))
             calls.drain(frame, world, body, line, streaming=True)
 
 
-def _escaped(request: _Request, key: Key, line: int) -> None:
-    traits = request.frame.traits[key]
+def _escaped(request: _Request, key: Key, line: int, user: str) -> None:
+    traits, frame = request.frame.traits[key], request.frame
     request.analysis.misuse(
-        MisuseKind.ESCAPES_SCOPE, request.frame.site, traits.source, request.frame.at(line), traits.certain
+        MisuseKind.ESCAPES_SCOPE, frame.site, traits.source, frame.at(line), traits.certain, detail=user
     )
 
 
@@ -346,25 +351,16 @@ def _note_never_closed(request: _Request, world: World) -> None:
             )
 
 
-def _note_stall(request: _Request, world: World, entered: set[Key], pool: int, line: int) -> None:
-    """A plain `def` endpoint whose connection is kept while another thread of the pool is waited for."""
-    endpoint, frame = request.endpoint, request.frame
-    if frame.function.is_async:
-        return
-    for key, state in world.sessions.items():
-        traits = frame.traits.get(key)
-        if (
-            traits is None
-            or traits.is_async
-            or state.phases & OPEN == 0
-            or traits.source.origin is not Origin.DEPENDENCY
-        ):
-            continue
-        if endpoint.response_model or key in entered:
-            certain = (state.opened is None or state.opened.certain) and traits.certain
-            request.analysis.misuse(
-                MisuseKind.STALL, frame.site, traits.source, frame.site, certain, detail=str(pool + 40)
-            )
+def _note_stalls(request: _Request, world: World, found: list[Stall]) -> None:
+    """`world` is that after the response: it knows where each session was let go at last."""
+    frame = request.frame
+    for stall in found:
+        end = world.sessions[stall.key].released if stall.key in world.sessions else None
+        trail = (Step(Event.RELEASED, end, f"only `{end.function}` lets go, afterwards"),) if end else ()
+        traits = frame.traits[stall.key]
+        request.analysis.misuse(
+            MisuseKind.STALL, frame.site, traits.source, frame.site, stall.certain, trail, str(stall.users)
+        )
 
 
 def _note_unused(request: _Request) -> None:
