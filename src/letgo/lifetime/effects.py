@@ -18,8 +18,8 @@ def arm(frame: Frame, world: World, key: Key, opened: Chain) -> None:
     traits = frame.traits_of(key)
     if state.phases == CLOSED and not traits.shared:
         frame.analysis.misuse(
-            MisuseKind.REOPENED, frame.site, traits.source, opened.via[0] if opened.via else opened.site,
-            opened.certain and traits.certain,
+            MisuseKind.REOPENED, frame.site, traits.source, opened.first,
+            opened.certain and traits.certain, detail=opened.seen_as,
         )  # fmt: skip
     if state.phases == OPEN:
         return
@@ -36,9 +36,10 @@ def nest(frame: Frame, world: World, key: Key | None, opened: Chain) -> None:
         if other != key and state.phases == OPEN and other in frame.traits:
             traits = frame.traits[other]
             if traits.owned and not traits.pinned:
-                place = opened.via[0] if opened.via else opened.site
+                second = frame.traits_of(key).source.name if key else ""
+                certain = opened.certain and traits.certain
                 frame.analysis.misuse(
-                    MisuseKind.NESTED, frame.site, traits.source, place, opened.certain and traits.certain
+                    MisuseKind.NESTED, frame.site, traits.source, opened.first, certain, detail=second
                 )
 
 
@@ -98,7 +99,7 @@ def read_row(frame: Frame, world: World, key: Key, name: str, line: int, *, lazy
     if not state.expired:
         return
     if state.phases == RELEASED:
-        arm(frame, world, key, Chain(frame.at(line), (), traits.certain))
+        arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
     elif state.phases == CLOSED:
         frame.analysis.misuse(
             MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), traits.certain, detail=name

@@ -232,10 +232,20 @@ def start_task(frame: Frame, world: World, dotted: str, arguments: Arguments, pl
     name = frame.analysis.waits.keyword_of(dotted) or ""
     given = arguments.get(place, name)
     values = [given, *arguments.positional[place + 1 :], *arguments.keywords.values()]
-    wait = Wait(WaitKind.TASK, dotted.rpartition(".")[2], frame.at(line))
+    wait = Wait(WaitKind.TASK, _called(given) or dotted.rpartition(".")[2], frame.at(line))
     for key in _sessions_within(values):
         opened = world.sessions.get(key, UNTOUCHED).opened
         effects.hold(frame, key, opened or Chain(frame.at(line), (), True), wait, True)
+
+
+def _called(value: Value | None) -> str:
+    """The name of the function that a value runs; empty when it has none."""
+    match value:
+        case FunctionValue(symbol) if symbol.function.name != "<lambda>":
+            return symbol.function.name
+        case Lazy(function) | Partial(function):
+            return _called(function)
+    return ""
 
 
 def _sessions_within(values: list[Value | None]) -> list[Key]:

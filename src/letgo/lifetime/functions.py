@@ -332,11 +332,19 @@ def _check_closing(frame: Frame, exits: dict[Key, State], raises: dict[Key, Stat
         if traits.source.origin is Origin.GENERATOR and state is not None and state.phases & ~(CLOSED | FRESH):
             kind = MisuseKind.FINALISED_GENERATOR
         elif state is not None and state.is_open:
-            kind = MisuseKind.NEVER_CLOSED
+            kind = None if _was_reopened(frame, traits) else MisuseKind.NEVER_CLOSED
         elif failed is not None and failed.is_open:
             kind = MisuseKind.ERROR_PATH
         if kind is not None:
             frame.analysis.misuse(kind, frame.site, traits.source, traits.source.site, traits.certain)
+
+
+def _was_reopened(frame: Frame, traits: Traits) -> bool:
+    """Whether the session was closed and is open again for a reason that is told already."""
+    return any(
+        misuse.kind is MisuseKind.REOPENED and (misuse.function, misuse.session) == (frame.site, traits.source)
+        for misuse in frame.analysis.misuses.values()
+    )
 
 
 def _check_commits(frame: Frame, exits: dict[Key, State], escaped: set[Key]) -> None:

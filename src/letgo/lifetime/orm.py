@@ -21,7 +21,7 @@ def session_method(frame: Frame, world: World, key: Key, name: str, arguments: A
         effect = "close"
     match effect:
         case "query":
-            effects.arm(frame, world, key, Chain(frame.at(line), (), traits.certain))
+            effects.arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
             if name in sqlalchemy.WRITES:
                 effects.touch(frame, world, key, line)
             return _fetched(frame, key, name, arguments)
@@ -39,12 +39,12 @@ def session_method(frame: Frame, world: World, key: Key, name: str, arguments: A
         case "begin":
             return Transaction(key, False)
         case "savepoint":
-            effects.arm(frame, world, key, Chain(frame.at(line), (), traits.certain))
+            effects.arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
         case "run":
             rest = arguments.rest(1)._replace(positional=(Session(key), *arguments.positional[1:]))
             return calls.apply(frame, world, arguments.get(0, "fn"), rest, line)
         case None:
-            effects.arm(frame, world, key, Chain(frame.at(line), (), False))
+            effects.arm(frame, world, key, Chain(frame.at(line), (), False, name))
     return None
 
 
@@ -75,7 +75,7 @@ def query_method(frame: Frame, world: World, query: Query, name: str, line: int)
     if name not in sqlalchemy.QUERY_TERMINALS:
         return query._replace(model=None) if name == "options" else query
     traits = frame.traits_of(query.key)
-    effects.arm(frame, world, query.key, Chain(frame.at(line), (), traits.certain))
+    effects.arm(frame, world, query.key, Chain(frame.at(line), (), traits.certain, name))
     if name in ("delete", "update"):
         effects.touch(frame, world, query.key, line)
         return None

@@ -15,14 +15,31 @@ went back to the pool and the session is usable. (Plain integers: an IntFlag is 
 
 
 class Chain(NamedTuple):
-    """A place, the calls that lead down to it, outermost first, and whether all of that is certain."""
+    """A place, the calls that lead down to it, outermost first, and whether all of that is certain.
+
+    `what` is what stands there: the method called, the attribute read.
+    """
 
     site: Site
     via: tuple[Site, ...]
     certain: bool
+    what: str = ""
 
     def under(self, call: Site, certain: bool = True) -> "Chain":
-        return Chain(self.site, (call, *self.via), self.certain and certain)
+        return Chain(self.site, (call, *self.via), self.certain and certain, self.what)
+
+    @property
+    def first(self) -> Site:
+        """The place as the outermost function sees it."""
+        return self.via[0] if self.via else self.site
+
+    @property
+    def seen_as(self) -> str:
+        """What stands there, as the outermost function sees it: the function that it calls."""
+        if not self.via:
+            return self.what
+        called = self.via[1] if len(self.via) > 1 else self.site
+        return called.function.rpartition(".")[2]
 
 
 class State(NamedTuple):

@@ -23,7 +23,7 @@ def read_book(book_id: int, db: Db) -> Any:  # expect: LG601 stall
 
 
 def current_customer(db: Db) -> Customer:
-    customer = db.get(Customer, 1)
+    customer = db.get(Customer, 1)  # expect: LG101 serialise
     if customer is None:
         raise HTTPException(401)
     return customer
@@ -31,7 +31,7 @@ def current_customer(db: Db) -> Customer:
 
 @router.get("/me")
 def read_me(customer: Annotated[Customer, Depends(current_customer)]) -> CustomerOut:  # expect: LG601 stall
-    return CustomerOut.model_validate(customer)  # expect: LG101 serialise
+    return CustomerOut.model_validate(customer)
 
 
 @router.get("/orders/{order_id}")
