@@ -1,5 +1,6 @@
 """What one run over a code base knows and finds: the tables that every step reads, and where results are kept."""
 
+from collections import Counter
 from collections.abc import Hashable
 from typing import NamedTuple
 
@@ -89,6 +90,7 @@ class Analysis:
         self.attributes: dict[ClassSymbol, dict[str, Value]] = {}
         self.flags: dict[int, frozenset[str]] = {}
         self.tested: dict[int, frozenset[str]] = {}
+        self.meetings: dict[int, frozenset[int]] = {}
         self.fields: dict[tuple[ClassSymbol, str], Value | None] = {}
         self.knowledge: dict[str, Knowledge] = {}
         self.given: set[int] = set()  # functions that were followed with a session given to them
@@ -153,6 +155,14 @@ class Analysis:
                         decided.add(step.target.id)
             found = self.flags[id(function)] = frozenset(tested & decided)
             self.tested[id(function)] = frozenset(tested)
+        return found
+
+    def meetings_of(self, function: Function) -> frozenset[int]:
+        """The blocks to which more than one way leads."""
+        found = self.meetings.get(id(function))
+        if found is None:
+            ways = [end for block in function.blocks for end in (*block.successors, block.error)]
+            found = self.meetings[id(function)] = frozenset(end for end, count in Counter(ways).items() if count > 1)
         return found
 
     def tested_by(self, function: Function) -> frozenset[str]:

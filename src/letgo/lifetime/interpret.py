@@ -402,10 +402,15 @@ _STEPS: dict[type, Callable[[Frame, World, Any], bool]] = {
 
 
 def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
-    """Follows the function from the given places (block, step, world). Fills the frame's exits, errors and yields."""
-    worlds: dict[int, dict[object, World]] = {}
+    """Follows the function from the given places (block, step, world). Fills the frame's exits, errors and yields.
+
+    The blocks' numbers are a reverse postorder: what leads to a block is followed before it. Where several ways meet,
+    what has come along so far is kept, so that only a world that adds to it goes on.
+    """
+    meetings = frame.analysis.meetings_of(frame.function)
+    met: dict[int, dict[object, World]] = {}
     pending: dict[int, dict[object, World]] = {}
-    queue: list[int] = []  # the blocks' numbers are a reverse postorder: what leads to a block is followed before it
+    queue: list[int] = []
 
     def reach(number: int, world: World) -> None:
         if number == ir.EXIT:
@@ -414,19 +419,23 @@ def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
         if number in (ir.ERROR, ir.CANCELLED):
             frame.errors.append(world)
             return
-        known = worlds.setdefault(number, {})
+        waiting = pending.get(number)
+        if waiting is None:
+            waiting = {}
+        known = met.setdefault(number, {}) if number in meetings else waiting
         sign: object = signature(world, frame.flags)
-        if sign not in known and len(known) >= MAX_WORLDS:
-            sign = next(iter(known))
         before = known.get(sign)
-        merged = world if before is None else join(before, world)
-        if before is not None and (merged is before or merged == before):
-            return
-        known[sign] = merged
+        if before is None and len(known) >= MAX_WORLDS:
+            sign = next(iter(known))
+            before = known[sign]
+        if before is not None:
+            world = join(before, world)
+            if world is before or world == before:
+                return
+        known[sign] = waiting[sign] = world
         if number not in pending:
-            pending[number] = {}
+            pending[number] = waiting
             heapq.heappush(queue, number)
-        pending[number][sign] = merged
 
     for number, index, world in starts:
         follow_block(frame, number, index, world, reach)
@@ -435,7 +444,7 @@ def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
         number = heapq.heappop(queue)
         for world in pending.pop(number).values():
             visits += 1
-            follow_block(frame, number, 0, world.copy(), reach)
+            follow_block(frame, number, 0, world.copy() if number in meetings else world, reach)
 
 
 def follow_block(frame: Frame, number: int, start: int, world: World, reach: Callable[[int, World], None]) -> None:
@@ -460,9 +469,7 @@ def follow_block(frame: Frame, number: int, start: int, world: World, reach: Cal
             alive = False
             break
     if failing is not None:
-        error = world.copy() if alive else world
-        error.sessions = failing
-        reach(block.error, error)
+        reach(block.error, World(world.env.copy() if alive else world.env, failing, world.returned, world.return_line))
     if not alive:
         return
     for place, successor in enumerate(block.successors):
