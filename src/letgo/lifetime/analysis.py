@@ -65,6 +65,22 @@ class Knowledge(NamedTuple):
     client: bool
 
 
+class Fixed(NamedTuple):
+    """What is the same in every activation of a function.
+
+    `tested` are the variables that a branch tests; those of them that the function also sets to a constant, the
+    `flags`, tell its paths apart. `meetings` are the blocks to which more than one way leads. `sites` and `values` are
+    filled as they are asked for: the places of lines, and what the names mean that are no local variables.
+    """
+
+    site: Site
+    tested: frozenset[str]
+    flags: frozenset[str]
+    meetings: frozenset[int]
+    sites: dict[int, Site]
+    values: dict[str, Value | None]
+
+
 class Settings(NamedTuple):
     """What a user can tell the analysis: dotted names of sessions, openers, releasers."""
 
@@ -85,12 +101,10 @@ class Analysis:
         self.contexts: dict[int, int] = {}
         self.depth = 0
         self.shared: dict[Key, Traits] = {}
-        self.static: dict[tuple[int, str], Value | None] = {}
         self.variables: dict[tuple[int, str], Value | None] = {}
         self.attributes: dict[ClassSymbol, dict[str, Value]] = {}
-        self.flags: dict[int, frozenset[str]] = {}
-        self.tested: dict[int, frozenset[str]] = {}
-        self.meetings: dict[int, frozenset[int]] = {}
+        self.always: dict[int, Fixed] = {}
+        self.declared: dict[tuple[int, int], Value | None] = {}
         self.fields: dict[tuple[ClassSymbol, str], Value | None] = {}
         self.knowledge: dict[str, Knowledge] = {}
         self.given: set[int] = set()  # functions that were followed with a session given to them
@@ -138,44 +152,42 @@ class Analysis:
             )  # fmt: skip
         return found
 
-    def flags_of(self, function: Function) -> frozenset[str]:
-        """The variables that the function sets to a constant and tests later: they tell its paths apart."""
-        found = self.flags.get(id(function))
+    def fixed(self, module: Module, function: Function) -> Fixed:
+        found = self.always.get(id(function))
         if found is None:
-            tested, decided = set(), set()
-            for block in function.blocks:
-                for step in block.steps:
-                    if type(step) is Assume and type(step.value) is Name:
-                        tested.add(step.value.id)
-                    elif type(step) is Assign and type(step.value) is Either:
-                        tested.update(deciding(step.value))
-                        if type(step.target) is Name and type(step.value.options[0]) is Const:
-                            decided.add(step.target.id)
-                    elif type(step) is Assign and type(step.target) is Name and type(step.value) is Const:
-                        decided.add(step.target.id)
-            found = self.flags[id(function)] = frozenset(tested & decided)
-            self.tested[id(function)] = frozenset(tested)
+            found = self.always[id(function)] = _fixed(module, function)
         return found
 
-    def meetings_of(self, function: Function) -> frozenset[int]:
-        """The blocks to which more than one way leads."""
-        found = self.meetings.get(id(function))
-        if found is None:
-            ways = [end for block in function.blocks for end in (*block.successors, block.error)]
-            found = self.meetings[id(function)] = frozenset(end for end, count in Counter(ways).items() if count > 1)
-        return found
 
-    def tested_by(self, function: Function) -> frozenset[str]:
-        """The variables that a branch of the function tests."""
-        self.flags_of(function)
-        return self.tested[id(function)]
+def _fixed(module: Module, function: Function) -> Fixed:
+    tested, decided = set(), set()
+    ways: Counter[int] = Counter()
+    for block in function.blocks:
+        ways.update((*block.successors, block.error))
+        for step in block.steps:
+            if type(step) is Assume and type(step.value) is Name:
+                tested.add(step.value.id)
+            elif type(step) is Assign and type(step.value) is Either:
+                tested.update(deciding(step.value))
+                if type(step.target) is Name and type(step.value.options[0]) is Const:
+                    decided.add(step.target.id)
+            elif type(step) is Assign and type(step.target) is Name and type(step.value) is Const:
+                decided.add(step.target.id)
+    return Fixed(
+        Site(module.path, function.line, function.qualname),
+        frozenset(tested),
+        frozenset(tested & decided),
+        frozenset(end for end, count in ways.items() if count > 1),
+        {},
+        {},
+    )
 
 
 class Frame:
     """One activation of a function while it is followed."""
 
     __slots__ = (
-        "analysis", "errors", "exits", "flags", "function", "loaded", "module", "opens", "parts", "raising", "site",
+        "analysis", "errors", "exits", "fixed", "flags", "function", "loaded", "module", "opens", "parts", "raising", "site",
         "symbol", "touched", "traits", "value", "waits", "yields",
     )  # fmt: skip
 
@@ -185,8 +197,9 @@ class Frame:
         self.symbol: FunctionSymbol = value.symbol
         self.function: Function = value.symbol.function
         self.module: Module = value.symbol.module
-        self.flags = analysis.flags_of(self.function)
-        self.site = Site(self.module.path, self.function.line, self.function.qualname)
+        self.fixed = analysis.fixed(self.module, self.function)
+        self.flags = self.fixed.flags
+        self.site = self.fixed.site
         self.traits: dict[Key, Traits] = {}
         self.waits: dict[tuple[object, ...], tuple[Wait, bool]] = {}
         self.parts: dict[tuple[object, ...], Part] = {}
@@ -199,7 +212,11 @@ class Frame:
         self.touched = False
 
     def at(self, line: int) -> Site:
-        return Site(self.module.path, line, self.function.qualname)
+        sites = self.fixed.sites
+        site = sites.get(line)
+        if site is None:
+            site = sites[line] = Site(self.module.path, line, self.function.qualname)
+        return site
 
     def traits_of(self, key: Key) -> Traits:
         return self.traits[key] if key in self.traits else self.analysis.shared[key]

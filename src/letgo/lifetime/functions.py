@@ -93,7 +93,7 @@ def execute(
 
 def _known_arguments(analysis: Analysis, value: FunctionValue, bound: dict[str, Value]) -> dict[str, Value]:
     """The arguments that can matter: a constant only where the function tests it, a text never."""
-    flags = analysis.tested_by(value.symbol.function)
+    flags = analysis.fixed(value.symbol.module, value.symbol.function).tested
     return {
         name: item
         for name, item in bound.items()
@@ -176,7 +176,7 @@ def _with_and_without(frame: Frame, world: World, arguments: tuple[tuple[str, Va
             param.default == ir.Const(None)
             and param.name not in known
             and isinstance(world.env.get(param.name), Session)
-            and param.name in frame.analysis.tested_by(frame.function)
+            and param.name in frame.fixed.tested
         ):
             frame.flags |= {param.name}
             without = world.copy()

@@ -53,7 +53,7 @@ def _name(frame: Frame, world: World, expr: ir.Name) -> Value | None:
     name = expr.id
     value = world.env.get(name)
     if value is None:
-        return objects.named(frame.analysis, frame.module, frame.function, name)
+        return objects.named(frame, name)
     if type(value) is FunctionValue and value.symbol.function in frame.function.functions:
         return capture(frame, world, value)  # a closure sees its variables as they are when it runs
     return value
@@ -407,7 +407,7 @@ def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
     The blocks' numbers are a reverse postorder: what leads to a block is followed before it. Where several ways meet,
     what has come along so far is kept, so that only a world that adds to it goes on.
     """
-    meetings = frame.analysis.meetings_of(frame.function)
+    meetings = frame.fixed.meetings
     met: dict[int, dict[object, World]] = {}
     pending: dict[int, dict[object, World]] = {}
     queue: list[int] = []

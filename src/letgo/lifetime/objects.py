@@ -2,7 +2,7 @@
 
 from letgo.holds import Origin, Site, Source
 from letgo.lifetime import sqlalchemy
-from letgo.lifetime.analysis import Analysis
+from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.values import (
     NONE,
     ClassValue,
@@ -109,17 +109,28 @@ def is_property(analysis: Analysis, symbol: FunctionSymbol) -> bool:
     return False
 
 
-def named(analysis: Analysis, module: Module, function: Function, name: str) -> Value | None:
+def named(frame: Frame, name: str) -> Value | None:
     """A name that is no local variable, as the function sees it."""
-    key = (id(function), name)
-    if key not in analysis.static:
-        analysis.static[key] = None
-        analysis.static[key] = symbol_value(analysis, analysis.names.resolve(module, Name(name), function))
-    return analysis.static[key]
+    values = frame.fixed.values
+    if name not in values:
+        values[name] = None
+        values[name] = symbol_value(
+            frame.analysis, frame.analysis.names.resolve(frame.module, Name(name), frame.function)
+        )
+    return values[name]
 
 
 def annotation_value(analysis: Analysis, module: Module, function: Function, expr: Expr | None) -> Value | None:
     """What an annotation says of a value. A session's type is an `Object` of its dotted name."""
+    if expr is None:
+        return None
+    key = (id(function), id(expr))
+    if key not in analysis.declared:
+        analysis.declared[key] = _declared(analysis, module, function, expr)
+    return analysis.declared[key]
+
+
+def _declared(analysis: Analysis, module: Module, function: Function, expr: Expr) -> Value | None:
     match expr:
         case Name() | Attr():
             return _typed(analysis, analysis.names.resolve(module, expr, function))

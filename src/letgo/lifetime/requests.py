@@ -57,7 +57,6 @@ def follow_endpoint(analysis: Analysis, endpoint: Endpoint, ends: Ends, pool: in
     for dependency in endpoint.dependencies:
         solve(request, dependency, asked, "")
     _bind_parameters(request, asked)
-    frame.flags = analysis.flags_of(symbol.function)
     if symbol.function.is_generator:
         analysis.streamed.add(id(symbol.function))
     entered = {key for key, state in request.world.sessions.items() if state.is_open}

@@ -124,6 +124,9 @@ Signature = tuple[object, ...]
 
 def signature(world: World, flags: Iterable[str]) -> Signature:
     """What tells two paths apart: the sessions' phases, and the variables that branches test."""
+    phases = [(key, state.phases, state.committed) for key, state in world.sessions.items()]
+    if len(phases) > 1:
+        phases.sort()
     known: list[tuple[str, bool | str | None]] = []
     for flag in flags:
         value = world.env.get(flag)
@@ -131,8 +134,7 @@ def signature(world: World, flags: Iterable[str]) -> Signature:
             known.append((flag, value.value))
         elif isinstance(value, Session | Instance):
             known.append((flag, "there"))
-    phases = tuple(sorted((key, state.phases, state.committed) for key, state in world.sessions.items()))
-    return (phases, tuple(known), world.return_line)
+    return (tuple(phases), tuple(known), world.return_line)
 
 
 def join(first: World, second: World) -> World:
