@@ -27,6 +27,7 @@ from letgo.lifetime.values import (
     keys_of,
     options,
     rename,
+    rename_items,
     sessions_of,
 )
 from letgo.lifetime.world import CLOSED, FRESH, OPEN, UNTOUCHED, Chain, State, Traits, World, join_states
@@ -65,22 +66,20 @@ def execute(
     analysis = frame.analysis
     names: dict[Key, Key] = {}  # the caller's key -> the callee's
     known = _known_arguments(analysis, value, bound)
-    for item in (*known.values(), value.receiver, *(item for _, item in value.captured)):
+    for item in (*known.values(), value.receiver, *[item for _, item in value.captured]):
         for key in keys_of(item):
             if key not in names:
                 names[key] = key if key in analysis.shared else f"p{len(names)}"
+    inner, arguments = value, tuple(known.items())
+    if names:
+        inner = value._replace(
+            receiver=rename(value.receiver, names.__getitem__),
+            captured=rename_items(value.captured, names.__getitem__),
+        )
+        arguments = rename_items(arguments, names.__getitem__)
     for key in world.sessions:
         if key in analysis.shared:
             names.setdefault(key, key)
-
-    def inward(key: Key) -> Key:
-        return names[key]
-
-    inner = value._replace(
-        receiver=rename(value.receiver, inward),
-        captured=tuple((name, item) for name, held in value.captured if (item := rename(held, inward)) is not None),
-    )
-    arguments = tuple((name, item) for name, held in known.items() if (item := rename(held, inward)) is not None)
     states = {names[key]: world.sessions.get(key, UNTOUCHED) for key in names}
     traits = {names[key]: frame.traits_of(key) for key in names if key not in analysis.shared}
     summary = summarise(analysis, inner, arguments, states, traits)

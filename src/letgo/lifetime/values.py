@@ -4,7 +4,7 @@ A value that letgo knows nothing about is None in Python: most are, and an envir
 immutable, so that they can be keys of memoised calls; a session's changing state is kept beside them, in a `World`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from letgo.source.names import ClassSymbol, FunctionSymbol
@@ -224,8 +224,16 @@ def either(*values: Value | None) -> Value | None:
     return found[0] if len(found) == 1 else AnyOf(tuple(found[:4]))
 
 
-def keys_of(value: Value | None) -> Iterator[Key]:
+_PLAIN = frozenset((Selectable, Factory, Object, Outside, ClassValue, ModuleValue, Constant, Text, type(None)))
+"""The types of values that never lead to a session: most are, and matching them takes the time."""
+
+
+def keys_of(value: Value | None) -> Iterable[Key]:
     """Every session that can be reached from a value, in a fixed order, with repetitions."""
+    return () if type(value) in _PLAIN else _keys_of(value)
+
+
+def _keys_of(value: Value | None) -> Iterator[Key]:
     match value:
         case Session(key) | Method(key, _) | Transaction(key, _) | Query(key, _) | Result(key, _) | Row(key, _):
             yield key
@@ -275,12 +283,9 @@ def sessions_of(value: Value | None) -> Iterator[Key]:
             yield from keys_of(value)
 
 
-_PLAIN = (Selectable, Factory, Object, Outside, ClassValue, ModuleValue, Constant, Text)
-
-
 def rename(value: Value | None, name: Callable[[Key], Key]) -> Value | None:
     """The same value with every session's key replaced."""
-    return None if value is None else _rename(value, name)
+    return value if value is None or type(value) in _PLAIN else _rename(value, name)
 
 
 def _rename(value: Value, name: Callable[[Key], Key]) -> Value:
@@ -298,7 +303,7 @@ def _rename(value: Value, name: Callable[[Key], Key]) -> Value:
         case Transaction(key, closes):
             return Transaction(name(key), closes)
         case Instance(cls, attributes):
-            return Instance(cls, _rename_items(attributes, name)) if attributes else value
+            return Instance(cls, rename_items(attributes, name)) if attributes else value
         case Many(item):
             return Many(_rename(item, name))
         case Record(items):
@@ -307,10 +312,10 @@ def _rename(value: Value, name: Callable[[Key], Key]) -> Value:
             return _rename_function(value, name)
         case Partial(function, arguments, keywords):
             return Partial(
-                _rename(function, name), tuple(rename(item, name) for item in arguments), _rename_items(keywords, name)
+                _rename(function, name), tuple(rename(item, name) for item in arguments), rename_items(keywords, name)
             )
         case Lazy(function, bound, kind):
-            return Lazy(_rename_function(function, name), _rename_items(bound, name), kind)
+            return Lazy(_rename_function(function, name), rename_items(bound, name), kind)
         case Response(kind, body):
             return Response(kind, rename(body, name))
         case AnyOf(parts):
@@ -323,16 +328,17 @@ def _rename(value: Value, name: Callable[[Key], Key]) -> Value:
 def _rename_function(value: FunctionValue, name: Callable[[Key], Key]) -> FunctionValue:
     if value.receiver is None and not value.captured:
         return value
-    return value._replace(receiver=rename(value.receiver, name), captured=_rename_items(value.captured, name))
+    return value._replace(receiver=rename(value.receiver, name), captured=rename_items(value.captured, name))
 
 
-def _rename_items(items: tuple[tuple[str, Value], ...], name: Callable[[Key], Key]) -> tuple[tuple[str, Value], ...]:
-    return tuple((key, _rename(item, name)) for key, item in items)
+def rename_items(items: tuple[tuple[str, Value], ...], name: Callable[[Key], Key]) -> tuple[tuple[str, Value], ...]:
+    """The same named values with every session's key replaced."""
+    return tuple([(key, item if type(item) in _PLAIN else _rename(item, name)) for key, item in items])
 
 
 def simplify(value: Value | None, depth: int = 4) -> Value | None:
     """A value cut down to a bounded depth, so that structures cannot grow without end in loops."""
-    if value is None or isinstance(value, _PLAIN):
+    if value is None or type(value) in _PLAIN:
         return value
     if depth == 0:
         return value if isinstance(value, Session | Row | Query | Result | Transaction) else None
