@@ -15,13 +15,11 @@ from letgo.lifetime.effects import YIELDS, hold, nest, note_failure, note_wait
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
     NONE,
-    Constant,
     FunctionValue,
     Instance,
     Key,
     Object,
     Session,
-    Text,
     Value,
     either,
     keys_of,
@@ -29,6 +27,7 @@ from letgo.lifetime.values import (
     rename,
     rename_items,
     sessions_of,
+    telling,
 )
 from letgo.lifetime.world import CLOSED, FRESH, OPEN, UNTOUCHED, Chain, State, Traits, World, join_states
 from letgo.source import program as ir
@@ -92,12 +91,9 @@ def execute(
 
 def _known_arguments(analysis: Analysis, value: FunctionValue, bound: dict[str, Value]) -> dict[str, Value]:
     """The arguments that can matter: a constant only where the function tests it, a text never."""
-    flags = analysis.fixed(value.symbol.module, value.symbol.function).tested
-    return {
-        name: item
-        for name, item in bound.items()
-        if not isinstance(item, Text) and not (isinstance(item, Constant) and name not in flags)
-    }
+    tested = analysis.fixed(value.symbol.module, value.symbol.function).tested
+    known = ((name, telling(item, name in tested)) for name, item in bound.items())
+    return {name: item for name, item in known if item is not None}
 
 
 def summarise(

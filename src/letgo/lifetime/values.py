@@ -336,6 +336,24 @@ def rename_items(items: tuple[tuple[str, Value], ...], name: Callable[[Key], Key
     return tuple([(key, item if type(item) in _PLAIN else _rename(item, name)) for key, item in items])
 
 
+def telling(value: Value, tested: bool) -> Value | None:
+    """What of an argument can matter to the function that it is given to: no text, and a constant if it is tested."""
+    match value:
+        case Text():
+            return None
+        case Constant():
+            return value if tested else None
+        case Many(item):
+            inner = telling(item, True)
+            return None if inner is None else Many(inner)
+        case Record(items):
+            kept = tuple((key, inner) for key, item in items if (inner := telling(item, True)) is not None)
+            return Record(kept) if kept else None
+        case AnyOf(parts):
+            return either(*(inner for part in parts if (inner := telling(part, tested)) is not None))
+    return value
+
+
 def simplify(value: Value | None, depth: int = 4) -> Value | None:
     """A value cut down to a bounded depth, so that structures cannot grow without end in loops."""
     if value is None or type(value) in _PLAIN:
