@@ -25,7 +25,7 @@ from letgo.rules.suppression.comments import comments_in
 from letgo.source.codebase import CodeBase
 from letgo.source.errors import UserError
 from letgo.source.names import Names
-from letgo.source.read import read
+from letgo.source.read import collection_paused, read
 from letgo.source.settings import Settings
 
 CODES = frozenset(rule.code for rule in RULES)
@@ -47,22 +47,23 @@ def follow_paths(
 ) -> Followed:
     """Reads the files at and below `paths` and follows their sessions. Raises `UserError` for a path not there."""
     started = time.perf_counter()
-    codebase = read(
-        paths,
-        root=settings.root,
-        exclude=(*settings.exclude, *settings.extend_exclude),
-        jobs=settings.jobs,
-        cache=settings.cache_dir if use_cache else None,
-        progress=progress,
-    )
-    names = Names(codebase)
-    facts = follow(
-        codebase,
-        names=names,
-        waits=Waits.with_extensions(dict(settings.waits), settings.harmless),
-        settings=Known(frozenset(settings.sessions), frozenset(settings.openers), frozenset(settings.releasers)),
-        fastapi=settings.fastapi_version,
-    )
+    with collection_paused():
+        codebase = read(
+            paths,
+            root=settings.root,
+            exclude=(*settings.exclude, *settings.extend_exclude),
+            jobs=settings.jobs,
+            cache=settings.cache_dir if use_cache else None,
+            progress=progress,
+        )
+        names = Names(codebase)
+        facts = follow(
+            codebase,
+            names=names,
+            waits=Waits.with_extensions(dict(settings.waits), settings.harmless),
+            settings=Known(frozenset(settings.sessions), frozenset(settings.openers), frozenset(settings.releasers)),
+            fastapi=settings.fastapi_version,
+        )
     return Followed(codebase, names, facts, time.perf_counter() - started)
 
 

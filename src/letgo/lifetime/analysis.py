@@ -14,7 +14,7 @@ from letgo.source.names import ClassSymbol, FunctionSymbol, Names
 from letgo.source.program import Assign, Assume, Attr, Const, Either, Expr, Function, Group, Module, Name
 
 MAX_DEPTH = 24
-MAX_CONTEXTS = 40
+MAX_CONTEXTS = 120
 
 
 class Part(NamedTuple):
