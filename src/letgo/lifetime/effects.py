@@ -6,7 +6,10 @@ These functions change the states in a `World` and note in the `Frame` what its 
 from letgo.holds import MisuseKind, Wait, WaitKind
 from letgo.lifetime.analysis import Frame, Part
 from letgo.lifetime.values import Key
-from letgo.lifetime.world import CLOSED, FRESH, OPEN, RELEASED, UNTOUCHED, Chain, State, Traits, World
+from letgo.lifetime.world import CLOSED, OPEN, RELEASED, UNTOUCHED, Chain, State, Traits, World
+
+FAILED = ".failed"
+"""The variable that says that only an exception leads here."""
 
 YIELDS = "yield"
 """How the wait of a generator that hands out a value is named."""
@@ -71,8 +74,7 @@ def close(frame: Frame, world: World, key: Key, line: int) -> None:
     traits = frame.traits_of(key)
     if traits.pinned:
         return
-    phases = FRESH if traits.shared else CLOSED
-    world.sessions[key] = state._replace(phases=phases, released=frame.at(line))
+    world.sessions[key] = state._replace(phases=CLOSED, released=frame.at(line))
     for other, known in world.sessions.items():
         if other in frame.traits and frame.traits[other].pinned:
             world.sessions[other] = known._replace(phases=CLOSED, released=frame.at(line))
@@ -102,7 +104,7 @@ def read_row(frame: Frame, world: World, key: Key, name: str, line: int, *, lazy
         arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
     elif state.phases == CLOSED:
         frame.analysis.misuse(
-            MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), traits.certain, detail=name
+            MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), False, detail=name
         )
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from letgo.holds import Hold, MisuseKind, Origin, Site, Source, Wait
 from letgo.lifetime import interpret, objects
 from letgo.lifetime.analysis import MAX_CONTEXTS, MAX_DEPTH, NOTHING, Analysis, Frame, Part, Summary, Yielded
-from letgo.lifetime.effects import YIELDS, hold, nest, note_failure, note_wait
+from letgo.lifetime.effects import FAILED, YIELDS, hold, nest, note_failure, note_wait
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
     NONE,
@@ -33,7 +33,9 @@ from letgo.lifetime.world import CLOSED, FRESH, OPEN, UNTOUCHED, Chain, State, T
 from letgo.source import program as ir
 
 SESSION_NAMES = frozenset({"db", "session", "db_session", "dbsession", "async_session", "async_db", "sess"})
-_SESSION_VERBS = frozenset({"query", "execute", "commit", "scalars", "scalar", "refresh", "rollback", "flush", "exec"})
+_SESSION_VERBS = frozenset(
+    "query execute commit scalars scalar refresh rollback flush exec get_one add_all".split()
+)  # fmt: skip
 
 
 class Activation(NamedTuple):
@@ -267,8 +269,14 @@ def _final_receiver(frame: Frame) -> Value | None:
     if frame.symbol.owner is None or not frame.function.params or frame.value.receiver is None:
         return None
     name = frame.function.params[0].name
-    found = either(*(world.env.get(name) for world in frame.exits))
-    return found if isinstance(found, Instance) else None
+    kept: dict[str, Value | None] = {}
+    last = None
+    for option in options(either(*(world.env.get(name) for world in frame.exits))):
+        if isinstance(option, Instance):
+            last = option
+            for attribute, value in option.attributes:
+                kept[attribute] = either(kept[attribute], value) if attribute in kept else value
+    return last and Instance(last.cls, tuple((name, value) for name, value in sorted(kept.items()) if value is not None))
 
 
 def _few(waits: Iterable[tuple[Wait, bool]]) -> tuple[tuple[Wait, bool], ...]:
@@ -357,8 +365,20 @@ def apply(
     frame: Frame, world: World, activation: Activation, line: int, *, certain: bool = True, streaming: bool = False
 ) -> None:
     """Does to the caller's world what a followed call does, and notes what its waits mean for the open sessions."""
-    summary, names = activation.summary, activation.names
+    summary = activation.summary
     call = frame.at(line)
+    if FAILED not in world.env:  # what is called to report an error may be slow: it holds what has stopped already
+        _note_waits(frame, world, activation, call, certain, streaming)
+    for chain in summary.opens:
+        opened = chain.under(call, certain)
+        frame.opens.setdefault(chain.site, opened)
+        nest(frame, world, None, opened)
+    _settle(frame, world, activation, call, certain)
+
+
+def _note_waits(frame: Frame, world: World, activation: Activation, call: Site, certain: bool, streaming: bool) -> None:
+    """What the callee waits for holds the sessions given to it, as it saw, and those that it never heard of."""
+    summary, names = activation.summary, activation.names
     before = world.sessions
     for part in summary.parts:
         key = names.get(part.key)
@@ -369,11 +389,6 @@ def apply(
     looked_after = frozenset(names.values())
     for wait, sure in summary.waits:
         note_wait(frame, world, _lower(wait, call), sure and certain, looked_after)
-    for chain in summary.opens:
-        opened = chain.under(call, certain)
-        frame.opens.setdefault(chain.site, opened)
-        nest(frame, world, None, opened)
-    _settle(frame, world, activation, call, certain)
 
 
 def _lower(wait: Wait, call: object) -> Wait:

@@ -12,7 +12,7 @@ from letgo.holds import WaitKind
 from letgo.lifetime import calls, contexts, functions, objects
 from letgo.lifetime.analysis import Frame, Yielded, deciding
 from letgo.lifetime.attributes import attribute, item_of, iterate
-from letgo.lifetime.effects import YIELDS, wait
+from letgo.lifetime.effects import FAILED, YIELDS, wait
 from letgo.lifetime.values import (
     FALSE,
     NONE,
@@ -82,7 +82,7 @@ def _const(frame: Frame, world: World, expr: ir.Const) -> Value | None:
 
 
 def _attr(frame: Frame, world: World, expr: ir.Attr) -> Value | None:
-    return attribute(frame, world, evaluate(frame, world, expr.value), expr.name, expr.line)
+    return attribute(frame, world, evaluate(frame, world, expr.value), expr.name, expr.line, expr)
 
 
 def _item(frame: Frame, world: World, expr: ir.Item) -> Value | None:
@@ -236,6 +236,8 @@ _EVALUATE: dict[type, Callable[[Frame, World, Any], Value | None]] = {
 def assign(frame: Frame, world: World, target: ir.Expr, value: Value | None, line: int) -> None:
     """Binds a target. An attribute is kept in the object that the variable holds."""
     match target:
+        case ir.Name(name) if name in frame.function.globals:
+            world.bind(name, simplify(calls.publish(frame, world, name, value)))
         case ir.Name(name):
             world.bind(name, simplify(value))
         case ir.Attr(ir.Name(name), attribute_name, _):
@@ -346,7 +348,8 @@ def _define_step(frame: Frame, world: World, step: ir.Define) -> bool:
 def _assume_step(frame: Frame, world: World, step: ir.Assume) -> bool:
     """Whether this branch can be taken. A variable tested against None is known on the branch."""
     if type(step.value) is not ir.Name:
-        return True
+        known = _kept_in(world, step.value)
+        return known is None or any(_possible(option, step) for option in options(known))
     name = step.value.id
     value = world.env.get(name)
     for option in options(value):
@@ -365,6 +368,16 @@ def _assume_step(frame: Frame, world: World, step: ir.Assume) -> bool:
     return True
 
 
+def _kept_in(world: World, expr: ir.Expr) -> Value | None:
+    """What an object is known to keep as an attribute: of `self.db`."""
+    match expr:
+        case ir.Attr(ir.Name(name), attribute_name, _):
+            holder = world.env.get(name)
+            if isinstance(holder, Instance):
+                return dict(holder.attributes).get(attribute_name)
+    return None
+
+
 def _possible(value: Value, step: ir.Assume) -> bool:
     known = value.value if isinstance(value, Constant) else True
     if step.test == "none":
@@ -381,6 +394,7 @@ def _possible(value: Value, step: ir.Assume) -> bool:
 def _catch_step(frame: Frame, world: World, step: ir.Catch) -> bool:
     if step.name:
         world.bind(step.name, None)
+    world.bind(FAILED, TRUE)
     return True
 
 

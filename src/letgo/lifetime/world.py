@@ -167,5 +167,5 @@ def join_states(first: State, second: State) -> State:
         first.released or second.released,
         first.dirty or second.dirty,
         first.committed or second.committed,
-        first.expired and second.expired,
+        first.expired or second.expired,
     )
