@@ -1,6 +1,6 @@
 """Reading attributes, items and the items of a loop."""
 
-from letgo.lifetime import calls, objects, sqlalchemy
+from letgo.lifetime import appstate, calls, objects, sqlalchemy
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.effects import arm, read_row
 from letgo.lifetime.values import (
@@ -28,7 +28,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import Chain, World
 from letgo.source.names import ClassSymbol, FunctionSymbol, ModuleSymbol
-from letgo.source.program import Attr, Call, Const, Name
+from letgo.source.program import Attr, Call, Const, Function, Name, Raise, Return
 
 TYPE_PARAMETERS = {
     "strawberry.Info.context": 0,
@@ -41,13 +41,15 @@ TYPE_PARAMETERS = {
 """Attributes that have the type given as a parameter of their object's generic type, and which parameter."""
 
 
-def attribute(frame: Frame, world: World, value: Value | None, name: str, line: int) -> Value | None:
-    """`value.name`, read. Reading an expired row's attribute is a query."""
+def attribute(
+    frame: Frame, world: World, value: Value | None, name: str, line: int, expr: Attr | None = None
+) -> Value | None:
+    """`value.name`, read. Reading an expired row's attribute is a query. `expr` is what reads it, where code does."""
     match value:
         case None:
             return None
         case Instance():
-            return instance_attribute(frame, world, value, name, line)
+            return instance_attribute(frame, world, value, name, line, expr)
         case Row():
             return row_attribute(frame, world, value, name, line)
         case Object(dotted) | Outside(dotted):
@@ -70,6 +72,10 @@ def attribute(frame: Frame, world: World, value: Value | None, name: str, line: 
 
 def external_attribute(frame: Frame, value: Object | Outside, dotted: str, name: str) -> Value | None:
     full = f"{dotted}.{name}"
+    if appstate.is_state(dotted):
+        found = appstate.kept(frame.analysis, name)
+        if found is not None:
+            return found
     if dotted in sqlalchemy.FLASK_EXTENSIONS:
         if name == "session":
             return Factory("db.session", False, True, False, True)
@@ -96,7 +102,9 @@ def class_attribute(frame: Frame, world: World, symbol: ClassSymbol, name: str, 
     return objects.symbol_value(analysis, analysis.names.member(symbol, name))
 
 
-def instance_attribute(frame: Frame, world: World, value: Instance, name: str, line: int) -> Value | None:
+def instance_attribute(
+    frame: Frame, world: World, value: Instance, name: str, line: int, expr: Attr | None = None
+) -> Value | None:
     """From what its construction gave, its class, its class's constructor, or its subclasses."""
     for known, held in value.attributes:
         if known == name:
@@ -105,12 +113,47 @@ def instance_attribute(frame: Frame, world: World, value: Instance, name: str, l
     method = analysis.names.find_method(value.cls, name)
     if method is not None:
         if objects.is_property(analysis, method):
-            return calls.invoke(frame, world, FunctionValue(method, value, (), False), calls.NO_ARGUMENTS, line)
+            function = FunctionValue(method, value, (), False)
+            return calls.invoke(frame, world, function, calls.NO_ARGUMENTS, line, receiver_expr=expr)
+        if is_abstract(method.function):
+            return implementations(frame, value, method) or bound_method(frame, value, method)
         return bound_method(frame, value, method)
     found = objects.class_attributes(analysis, value.cls).get(name)
     if found is not None and not _declares_more(found):
         return found
     return objects.field_value(analysis, value.cls, name) or found or _from_subclasses(frame, world, value, name, line)
+
+
+def is_abstract(function: Function) -> bool:
+    """Whether a method only says what subclasses do: it is declared so, empty, or raises NotImplementedError."""
+    for decorator in function.decorators:
+        if isinstance(decorator, Name | Attr) and "abstract" in (
+            getattr(decorator, "id", "") or getattr(decorator, "name", "")
+        ):
+            return True
+    return not any(
+        not (isinstance(step, Raise) and "NotImplementedError" in function.mentions)
+        and not (isinstance(step, Return) and step.value is None)
+        for block in function.blocks
+        for step in block.steps
+    )
+
+
+def implementations(frame: Frame, value: Instance, method: FunctionSymbol) -> Value | None:
+    """The methods of subclasses that an abstract one stands for; of a protocol, those of the same name elsewhere."""
+    names = frame.analysis.names
+    found: list[Value] = []
+    for subclass in names.subclasses(value.cls):
+        own = names.find_method(subclass, method.function.name)
+        if own is not None and own is not method and not is_abstract(own.function):
+            bound = bound_method(frame, Instance(own.owner or subclass, value.attributes), own)
+            if bound not in found:
+                found.append(bound)
+    if not found and names.is_subclass(value.cls, {"typing.Protocol", "typing_extensions.Protocol"}):
+        others = [other for other in names.methods_named(method.function.name) if other is not method]
+        if len(others) <= 4:
+            found = [bound_method(frame, Instance(o.owner, ()), o) for o in others if o.owner is not None]
+    return either(*found)
 
 
 def _declares_more(value: Value) -> bool:
