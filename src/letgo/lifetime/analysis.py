@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from letgo.holds import Hold, Misuse, MisuseKind, Site, Source, Wait, WaitKind
+from letgo.holds import Hold, Misuse, MisuseKind, Origin, Site, Source, Wait, WaitKind
 from letgo.holds import Step as TraceStep
 from letgo.lifetime.facts import Unresolved
 from letgo.lifetime.values import FunctionValue, Key, Value
@@ -110,6 +110,8 @@ class Analysis:
         self.given: set[int] = set()  # functions that were followed with a session given to them
         self.followed: set[int] = set()
         self.streamed: set[int] = set()
+        self.states: dict[str, Value] | None = None
+        self.leaving: set[str] = set()  # names of functions that leave a shared session open
         self.dependencies: set[int] = set()
         self.definitions: dict[tuple[str, str], Site] = {}
         self.holds: dict[tuple[Hashable, ...], Hold] = {}
@@ -219,7 +221,11 @@ class Frame:
         return site
 
     def traits_of(self, key: Key) -> Traits:
-        return self.traits[key] if key in self.traits else self.analysis.shared[key]
+        known = self.traits.get(key) or self.analysis.shared.get(key)
+        if known is None:  # it came with a value made elsewhere: nobody here answers for it
+            source = Source(Origin.PARAMETER, "a session", self.site)
+            known = self.traits[key] = Traits(source, False, None, False, False, False, False)
+        return known
 
 
 def deciding(choice: Either) -> list[str]:
