@@ -73,15 +73,11 @@ def attribute(
 def external_attribute(frame: Frame, value: Object | Outside, dotted: str, name: str) -> Value | None:
     full = f"{dotted}.{name}"
     if appstate.is_state(dotted):
-        found = appstate.kept(frame.analysis, name)
-        if found is not None:
-            return found
+        return appstate.kept(frame.analysis, name)
     if dotted in sqlalchemy.FLASK_EXTENSIONS:
         if name == "session":
             return Factory("db.session", False, True, False, True)
         return Outside(f"{dotted}.{name}")
-    if name == "state" and dotted.startswith(("fastapi.", "starlette.")):
-        return None  # whatever the application put there
     if full in TYPE_PARAMETERS and isinstance(value, Object) and value.parameters:
         return value.parameters[TYPE_PARAMETERS[full]]
     if full in sqlalchemy.SESSIONS or isinstance(value, Outside):

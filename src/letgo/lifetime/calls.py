@@ -31,6 +31,7 @@ from letgo.lifetime.values import (
     Selectable,
     Session,
     Stack,
+    Text,
     Together,
     Transaction,
     Value,
@@ -132,6 +133,10 @@ def call_method(
             return exitstacks.method(frame, world, receiver, name, arguments, line)
         case Selectable():
             return None if name == "options" else receiver
+        case Object("contextvars.ContextVar", (declared, Text(variable))) if name == "get":
+            dotted = objects.is_session_type(frame.analysis, declared)
+            factory = Factory(variable, bool(dotted) and is_async(dotted or ""), None, False, True)
+            return shared_session(frame, world, factory) if dotted else None
         case Object(dotted) | Outside(dotted):
             method = attributes.external_attribute(frame, receiver, dotted, name)
             if isinstance(method, Factory):
@@ -452,6 +457,22 @@ def shared_session(frame: Frame, world: World, factory: Factory) -> Session:
         )
     world.sessions.setdefault(key, UNTOUCHED)
     return Session(key)
+
+
+def publish(frame: Frame, world: World, name: str, value: Value | None) -> Value | None:
+    """A value put into a global variable: its sessions are everybody's from now on."""
+    shared = objects.global_key(frame.module, name)
+
+    def public(key: str) -> str:
+        if key not in frame.traits:
+            return key
+        traits = frame.traits[key]
+        source = Source(Origin.GLOBAL, name, traits.source.site)
+        frame.analysis.shared.setdefault(shared, traits._replace(source=source, owned=False, shared=True))
+        world.sessions[shared] = world.sessions.pop(key, UNTOUCHED)
+        return shared
+
+    return rename(value, public)
 
 
 def model_query(frame: Frame, world: World, symbol: ClassSymbol) -> Value | None:

@@ -2,13 +2,14 @@
 
 from letgo.lifetime import calls, exitstacks, functions
 from letgo.lifetime.analysis import Frame, receiver_name
-from letgo.lifetime.effects import close, commit, rollback
+from letgo.lifetime.effects import arm, close, commit, rollback
 from letgo.lifetime.values import (
     AnyOf,
     Entered,
     Factory,
     FunctionValue,
     Instance,
+    Key,
     Lazy,
     Object,
     Session,
@@ -17,7 +18,7 @@ from letgo.lifetime.values import (
     Value,
     options,
 )
-from letgo.lifetime.world import World
+from letgo.lifetime.world import Chain, World
 from letgo.source.program import Call, Enter, Leave, Name
 
 
@@ -25,8 +26,10 @@ def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tup
     """What `as` is given, and what must be kept for the leaving."""
     match context:
         case Session(key):
+            _check_out(frame, world, key, step.line)
             return context, Entered("session", key)
         case Transaction(key, closes):
+            _check_out(frame, world, key, step.line)
             return Session(key), Entered("transaction", key, closes)
         case Lazy(_, _, "context" | "generator"):
             return _enter_generator(frame, world, context, step.line)
@@ -46,6 +49,14 @@ def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tup
         case None if isinstance(step.value, Call) and isinstance(step.target, Name):
             return _enter_by_name(frame, world, step.target.id, step)
     return None, None
+
+
+def _check_out(frame: Frame, world: World, key: Key, line: int) -> None:
+    """A Connection is checked out when it is made, not with its first statement as a session's is."""
+    name = frame.traits_of(key).source.name
+    if name.startswith("engine."):
+        arm(frame, world, key, Chain(frame.at(line), (), True, name.removeprefix("engine.")))
+        frame.touched = False  # if that fails, there is nothing to give back
 
 
 def _enter_by_name(frame: Frame, world: World, name: str, step: Enter) -> tuple[Value | None, Entered | None]:

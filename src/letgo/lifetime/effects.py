@@ -35,6 +35,8 @@ def arm(frame: Frame, world: World, key: Key, opened: Chain) -> None:
 
 def nest(frame: Frame, world: World, key: Key | None, opened: Chain) -> None:
     """Another session's transaction begins while one of this function is open."""
+    if key is not None and frame.traits_of(key).pinned:
+        return
     for other, state in world.sessions.items():
         if other != key and state.phases == OPEN and other in frame.traits:
             traits = frame.traits[other]
@@ -103,9 +105,7 @@ def read_row(frame: Frame, world: World, key: Key, name: str, line: int, *, lazy
     if state.phases == RELEASED:
         arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
     elif state.phases == CLOSED:
-        frame.analysis.misuse(
-            MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), False, detail=name
-        )
+        frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), False, detail=name)
 
 
 def _read_lazily(frame: Frame, state: State, traits: Traits, key: Key, name: str, line: int) -> None:

@@ -137,7 +137,6 @@ def _connection(frame: Frame, world: World, name: str, line: int) -> Value:
     """`engine.connect()` checks a connection out at once; `begin()` begins a transaction on it, too."""
     made = calls.new_session(frame, world, Factory(f"engine.{name}", False, False, False, False), line)
     if name == "begin":
-        world.sessions[made.key] = UNTOUCHED
         return Transaction(made.key, True)
     return made
 

@@ -10,11 +10,12 @@ from letgo.lifetime.endpoints import endpoints
 from letgo.lifetime.facts import Facts
 from letgo.lifetime.framework import ends, fastapi_version
 from letgo.lifetime.objects import manages
+from letgo.lifetime.sqlalchemy import QUERY_TERMINALS
 from letgo.lifetime.values import FunctionValue, Instance
 from letgo.lifetime.waits import Waits
 from letgo.source.codebase import CodeBase
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
-from letgo.source.program import Call, Class, Const, Function, Module, Name
+from letgo.source.program import Attr, Call, Class, Const, Expr, Function, Group, Item, Module, Name, Sequence
 from letgo.source.walk import calls
 
 _MAKERS = frozenset(
@@ -22,7 +23,7 @@ _MAKERS = frozenset(
 )
 _HOLDERS = frozenset({"session", "db", "db_session", "_session", "_db", "connect", "begin"})
 _VERBS = frozenset(
-    {"execute", "query", "commit", "scalars", "scalar", "refresh", "rollback", "flush", "exec", "get_one", "add_all"}
+    {"execute", "query", "commit", "scalars", "scalar", "refresh", "rollback", "flush", "exec", "get", "get_one"}
 )
 _MAKING = frozenset({"__init__", "__enter__", "__aenter__", "__call__"})
 """The methods by which an object of a class comes to hold a session."""
@@ -63,11 +64,24 @@ def _follow_others(analysis: Analysis, codebase: CodeBase) -> None:
             continue
         if takes_session(analysis, symbol):
             given.append(symbol)
-        elif not names.isdisjoint(symbol.function.mentions) or _uses_held_session(symbol.function):
+        elif not names.isdisjoint(symbol.function.mentions):
             follow_alone(analysis, symbol)
+        elif _uses_held_session(symbol.function):
+            given.append(symbol)
     for symbol in given:
         if id(symbol.function) not in analysis.followed:
             follow_alone(analysis, symbol)
+    _follow_callers(analysis, codebase)
+
+
+def _follow_callers(analysis: Analysis, codebase: CodeBase) -> None:
+    """Functions that call one which leaves a shared session open, and so on upwards."""
+    done: set[str] = set()
+    while left := analysis.leaving - done:
+        done |= left
+        for symbol in all_functions(analysis.names, codebase):
+            if id(symbol.function) not in analysis.followed and not left.isdisjoint(symbol.function.mentions):
+                follow_alone(analysis, symbol)
 
 
 def follow_alone(analysis: Analysis, symbol: FunctionSymbol) -> None:
@@ -87,7 +101,11 @@ def takes_session(analysis: Analysis, symbol: FunctionSymbol) -> bool:
 
 
 def _uses_held_session(function: Function) -> bool:
-    return not _HOLDERS.isdisjoint(function.mentions) and not _VERBS.isdisjoint(function.mentions)
+    """Whether it reads as if it used a session that it has from elsewhere, or the query of a model."""
+    mentions = function.mentions
+    if not _HOLDERS.isdisjoint(mentions) and not _VERBS.isdisjoint(mentions):
+        return True
+    return "query" in mentions and not QUERY_TERMINALS.isdisjoint(mentions)
 
 
 def makers(analysis: Analysis, codebase: CodeBase) -> frozenset[str]:
@@ -101,7 +119,8 @@ def makers(analysis: Analysis, codebase: CodeBase) -> frozenset[str]:
                 for step in block.steps:
                     target = getattr(step, "target", None)
                     value = getattr(step, "value", None)
-                    if isinstance(target, Name) and isinstance(value, Call) and _mentions(value, found):
+                    made = isinstance(value, Call) and _mentions(value, found)
+                    if isinstance(target, Name) and (made or _declares(getattr(step, "annotation", None))):
                         found.add(target.id)
         remaining = []
         for symbol in functions_left:
@@ -127,6 +146,18 @@ def _mentions(expr: Call, names: set[str]) -> bool:
             return True
         if isinstance(part, Call) and _mentions(part, names):
             return True
+    return False
+
+
+def _declares(annotation: Expr | None) -> bool:
+    """Whether a variable is declared as a session, or as something of a session."""
+    match annotation:
+        case Name(id=name) | Attr(name=name):
+            return name in _MAKERS
+        case Item(value=value, key=key):
+            return _declares(value) or _declares(key)
+        case Group(parts=parts) | Sequence(items=parts):
+            return any(_declares(part) for part in parts)
     return False
 
 

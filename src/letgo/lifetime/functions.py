@@ -234,14 +234,17 @@ def finish(frame: Frame, *, called: bool = True) -> Summary:
     receiver = _final_receiver(frame)
     reachable = [returns, receiver, *(point.value for point in frame.yields.values())]
     escaped = {key for item in reachable for key in sessions_of(item)} if called else set()
+    alone = frame.analysis.depth <= 1  # nobody is known who would be told what goes up
     parts: list[Part] = []
     for part in frame.parts.values():
         traits = frame.traits.get(part.key)
-        ours = part.opened is not None if traits is None else traits.owned and part.key not in escaped
+        ours = part.opened is not None if traits is None else traits.owned and (alone or part.key not in escaped)
         if ours:
             _emit(frame, part, exits, frame.traits_of(part.key))
         else:
             parts.append(part)
+    if any(state.is_open and state.opened and key in frame.analysis.shared for key, state in exits.items()):
+        frame.analysis.leaving.add(frame.function.name)
     _check_closing(frame, exits, raises, escaped)
     _check_commits(frame, exits, escaped)
     return Summary(
@@ -276,7 +279,8 @@ def _final_receiver(frame: Frame) -> Value | None:
             last = option
             for attribute, value in option.attributes:
                 kept[attribute] = either(kept[attribute], value) if attribute in kept else value
-    return last and Instance(last.cls, tuple((name, value) for name, value in sorted(kept.items()) if value is not None))
+    known = tuple((attribute, value) for attribute, value in sorted(kept.items()) if value is not None)
+    return last and Instance(last.cls, known)
 
 
 def _few(waits: Iterable[tuple[Wait, bool]]) -> tuple[tuple[Wait, bool], ...]:

@@ -14,6 +14,8 @@ from letgo.lifetime.values import (
     ModuleValue,
     Object,
     Outside,
+    Session,
+    Text,
     Value,
     either,
     rename,
@@ -241,10 +243,25 @@ def _assigned(analysis: Analysis, module: Module, name: str, step: Assign) -> Va
     elif value is None or value == NONE:
         declared = annotation_value(analysis, module, module.body, step.annotation)
         dotted = is_session_type(analysis, declared)
-        value = None if dotted and value is None else declared
+        if isinstance(declared, Object) and declared.dotted == "contextvars.ContextVar":
+            return declared._replace(parameters=(*declared.parameters, Text(name)))
+        if dotted and value == NONE:
+            source = Source(Origin.GLOBAL, name, Site(module.path, step.line, "<module>"))
+            return shared_session(analysis, global_key(module, name), dotted, source)
+        value = None if dotted else declared
     return share(
         analysis, value, f"{module.path}:{name}", Site(module.path, step.line, "<module>"), Origin.GLOBAL, name
     )
+
+
+def global_key(module: Module, name: str) -> Key:
+    return f"g:{module.path}:{name}"
+
+
+def shared_session(analysis: Analysis, key: Key, dotted: str, source: Source) -> Session:
+    """A session that is declared where all can see it, and given or made elsewhere."""
+    analysis.shared.setdefault(key, Traits(source, sqlalchemy.is_async(dotted), None, False, False, True, True))
+    return Session(key)
 
 
 def share(analysis: Analysis, value: Value | None, prefix: str, site: Site, origin: Origin, name: str) -> Value | None:
@@ -290,6 +307,11 @@ def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | Non
         return None
     owner, field = found
     declared = annotation_value(analysis, owner.module, owner.module.body, field.annotation)
+    dotted = is_session_type(analysis, declared)
+    if dotted is not None:
+        key = f"a:{owner.module.path}:{owner.cls.qualname}.{name}"
+        site = Site(owner.module.path, field.line, owner.cls.qualname)
+        return shared_session(analysis, key, dotted, Source(Origin.ATTRIBUTE, f"self.{name}", site))
     if declared is not None or field.value is None:
         return declared
     from letgo.lifetime import calls

@@ -291,9 +291,9 @@ def _held(request: _Request, world: World, kind: WaitKind, what: str, line: int)
     """Each session that is still open is held; one that was committed and touched again is a finding of its own."""
     frame = request.frame
     for key, state in world.sessions.items():
-        if not state.is_open or key not in frame.traits:
+        traits = frame.traits.get(key) or request.analysis.shared.get(key)
+        if not state.is_open or traits is None or (traits.shared and traits.source.origin is not Origin.ATTRIBUTE):
             continue
-        traits = frame.traits[key]
         certain = state.opened is None or state.opened.certain
         if state.committed and kind in (WaitKind.SERIALISE, WaitKind.BRANCH):
             site = state.opened.first if state.opened else frame.at(line)

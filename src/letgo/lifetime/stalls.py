@@ -1,7 +1,7 @@
 """The shapes in which a request that holds a connection needs what only a request without one can give.
 
-Starlette runs `def` code in 40 threads (https://www.starlette.io/threadpool/): once the pool is empty, they all wait for
-a connection, and who has one waits for a thread. In an `async def` endpoint, a synchronous session waits for its
+Starlette runs `def` code in 40 threads (https://www.starlette.io/threadpool/): once the pool is empty, they all wait
+for a connection, and who has one waits for a thread. In an `async def` endpoint, a synchronous session waits for its
 connection on the event loop itself: nobody else comes on to give one back.
 """
 

@@ -1,0 +1,99 @@
+"""Sessions that many share: module variables, scoped sessions, Flask-SQLAlchemy's `db.session` and `Model.query`."""
+
+import httpx
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+from shop import NewSyncSession, Order, sync_engine
+
+Scoped = scoped_session(sessionmaker(sync_engine))
+db = SQLAlchemy()
+module_session = Session(sync_engine)
+
+
+class Book(db.Model):
+    __tablename__ = "books"
+
+    id = db.Column(db.Integer, primary_key=True)
+
+
+def through_the_registry(order_id: int) -> None:
+    Scoped.get_one(Order, order_id)
+    httpx.post("https://partner.example/orders")  # expect: LG201
+    Scoped.remove()
+
+
+def called_it_gives_the_session(order_id: int) -> None:
+    session = Scoped()
+    session.get_one(Order, order_id)
+    httpx.post("https://partner.example/orders")  # expect: LG201
+    session.close()
+
+
+def removed_before(order_id: int) -> None:
+    Scoped.get_one(Order, order_id)
+    Scoped.remove()
+    httpx.post("https://partner.example/orders")
+
+
+def the_extension(book_id: int) -> None:
+    db.session.get(Book, book_id)
+    httpx.post("https://partner.example/books")  # expect: LG201
+
+
+def the_extension_committed(book_id: int) -> None:
+    db.session.get(Book, book_id)
+    db.session.commit()
+    httpx.post("https://partner.example/books")
+
+
+def the_query_of_a_model(book_id: int) -> None:
+    Book.query.filter_by(id=book_id).first()
+    httpx.post("https://partner.example/books")  # expect: LG201
+
+
+def the_query_of_a_model_committed(book_id: int) -> None:
+    Book.query.filter_by(id=book_id).first()
+    db.session.commit()
+    httpx.post("https://partner.example/books")
+
+
+def load(book_id: int) -> Book:
+    return db.session.get(Book, book_id)
+
+
+def opened_in_a_function_that_was_called(book_id: int) -> None:
+    load(book_id)
+    httpx.post("https://partner.example/books")  # expect: LG201
+
+
+def release() -> None:
+    db.session.rollback()
+
+
+def released_in_a_function_that_was_called(book_id: int) -> None:
+    load(book_id)
+    release()
+    httpx.post("https://partner.example/books")
+
+
+def a_session_of_the_module(order_id: int) -> None:
+    module_session.get_one(Order, order_id)
+    httpx.post("https://partner.example/orders")  # expect: LG201
+    module_session.commit()
+
+
+_session: Session | None = None
+
+
+def current() -> Session:
+    global _session
+    if _session is None:
+        _session = NewSyncSession()
+    return _session
+
+
+def made_when_first_asked_for(order_id: int) -> None:
+    current().get_one(Order, order_id)
+    httpx.post("https://partner.example/orders")  # expect: LG201
+    current().commit()
