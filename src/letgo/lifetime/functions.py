@@ -122,7 +122,11 @@ def summarise(
         return _unchanged(states)
     count = analysis.contexts[id(function)] = analysis.contexts.get(id(function), 0) + 1
     if count > MAX_CONTEXTS:
-        return _unchanged(states)
+        fewer = tuple(item for item in arguments if any(True for _ in keys_of(item[1])))
+        if fewer != arguments:
+            return summarise(analysis, value, fewer, states, traits)
+        if count > 4 * MAX_CONTEXTS:
+            return _unchanged(states)
     analysis.running.add(context)
     analysis.depth += 1
     try:
