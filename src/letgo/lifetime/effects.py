@@ -28,7 +28,7 @@ def arm(frame: Frame, world: World, key: Key, opened: Chain) -> None:
         return
     began = state.opened if state.is_open else opened
     world.sessions[key] = state._replace(phases=OPEN, opened=began, expired=False)
-    if not state.is_open:
+    if not state.is_open and not traits.pinned:  # a bound session uses the connection that is there
         frame.opens.setdefault(opened.site, opened)
         nest(frame, world, key, opened)
 
