@@ -248,10 +248,12 @@ def test_a_name_alone_is_not_enough(name: str, method: str) -> None:
         ("asgiref.sync.sync_to_async", 0),
         ("sqlalchemy.ext.asyncio.AsyncSession.run_sync", 0),
         ("functools.partial", None),
+        ("asyncio.TaskGroup.create_task", 0),
+        ("anyio.create_task_group.start_soon", 0),
         ("asyncio.create_task", None),
     ],
 )
-def test_a_thread_hop_runs_its_function_in_place(dotted: str, index: int | None) -> None:
+def test_a_thread_hop_or_a_group_of_tasks_runs_its_function_in_place(dotted: str, index: int | None) -> None:
     assert WAITS_BY_DEFAULT.runs_function(dotted) == index
 
 
@@ -260,9 +262,8 @@ def test_a_thread_hop_runs_its_function_in_place(dotted: str, index: int | None)
     [
         ("asyncio.create_task", 0, "coro"),
         ("asyncio.ensure_future", 0, "coro"),
-        ("asyncio.TaskGroup.create_task", 0, "coro"),
         ("asyncio.get_running_loop.call_later", 1, "callback"),
-        ("anyio.create_task_group.start_soon", 0, "func"),
+        ("anyio.abc.TaskGroup.start_soon", 0, "func"),
         ("threading.Thread", 1, "target"),
         ("fastapi.BackgroundTasks.add_task", 0, "func"),
         ("fastapi.background.BackgroundTasks.add_task", 0, "func"),

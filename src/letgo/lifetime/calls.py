@@ -93,6 +93,8 @@ def evaluate_arguments(frame: Frame, world: World, expr: Call) -> Arguments:
             spread = True
             if isinstance(value, Record):
                 positional.extend(item for _, item in value.items)
+            elif isinstance(value, Many):
+                positional.append(value.item)
         else:
             positional.append(value)
     for name, argument in expr.keywords:
@@ -404,6 +406,9 @@ def construct(frame: Frame, world: World, symbol: ClassSymbol, arguments: Argume
         return apply(frame, world, factory, arguments, line)
     init = analysis.names.find_method(symbol, "__init__")
     if init is None:
+        for base in analysis.names.mro(symbol):
+            if isinstance(base, External) and analysis.known(base.dotted).response is not None:
+                return external.call(frame, world, base.dotted, arguments, line)
         return Instance(symbol, _by_field(analysis, symbol, arguments))
     value = FunctionValue(init, Instance(symbol, ()), (), False)
     activation = run(frame, world, value, arguments, line)

@@ -58,7 +58,7 @@ def call(
     known_of = frame.analysis.known(dotted)
     if known_of.response is not None:
         return _respond(frame, world, known_of.response, dotted, arguments, line)
-    if known_of.task is not None:
+    if known_of.task is not None and known_of.runs is None:
         start_task(frame, world, dotted, arguments, known_of.task, line)
         return Object(dotted) if known_of.client else None
     if known_of.runs is not None:

@@ -410,6 +410,8 @@ WAITS: tuple[Row, ...] = (
     Row("pyspark.**.collect|show|count|toPandas|save*", COMPUTE),
     # --- sleeping, locks, threads -----------------------------------------------------------------------------------
     Row("time.sleep", SLEEP),
+    Row("asyncio", None, "", "get_running_loop get_event_loop new_event_loop"),
+    Row("anyio|trio", None, "", "create_task_group open_nursery"),
     Row("asyncio.sleep|wait|wait_for|as_completed", SLEEP),  # of what cannot be followed: see `Waits.drains`
     Row("anyio|trio|gevent|eventlet|curio.sleep*", SLEEP),
     Row("trio|anyio.**.Event|Condition|Lock|Semaphore|CapacityLimiter.wait|acquire|__aenter__", SLEEP),
@@ -540,6 +542,8 @@ RUNS_FUNCTION: tuple[Argument, ...] = (
     Argument("asyncio.to_thread", 0, "func"),
     Argument("asyncio.**.run_in_executor", 1, "func"),
     Argument("asyncio.**.run_until_complete|run", 0, "main"),
+    Argument("asyncio.TaskGroup.create_task", 0, "coro"),  # the end of the group's block waits for it
+    Argument("anyio|trio.create_task_group|open_nursery.start_soon|start", 0, "func"),
     Argument("starlette|fastapi.concurrency.run_in_threadpool", 0, "func"),
     Argument("anyio.**.to_thread|from_thread.run_sync|run", 0, "func"),
     Argument("anyio|trio.run", 0, "func"),

@@ -269,6 +269,7 @@ def _respond(request: _Request, world: World, entered: set[Key], pool: int) -> N
         _held(request, world, WaitKind.SERIALISE, "return", line)
     _note_convention(request, world, line)
     _tear_down(request, world, ExitMoment.BEFORE_RESPONSE, line)
+    _note_escaped_tasks(request)
     for response in responses:
         if response.kind == "stream":
             _held(request, world, WaitKind.STREAM, "StreamingResponse", line)
@@ -321,6 +322,20 @@ def _stream(request: _Request, world: World, response: Response, line: int) -> N
         if isinstance(body, Lazy) and body.kind == "generator" and not gone:
             request.analysis.streamed.add(id(body.function.symbol.function))
             calls.drain(frame, world, body, line, streaming=True)
+
+
+def _note_escaped_tasks(request: _Request) -> None:
+    """A task that was given a session runs after the response: too late for one that has ended before it."""
+    frame = request.frame
+    ended: set[Key] = set()
+    for what, when in request.teardown:
+        if when is ExitMoment.BEFORE_RESPONSE:
+            ended.update(what.names.values() if isinstance(what, Activation) else (what,))
+    for place, part in list(frame.parts.items()):
+        if part.wait.kind is WaitKind.TASK and part.key in ended:
+            del frame.parts[place]
+            line = part.wait.via[0].line if part.wait.via else part.wait.site.line
+            _escaped(request, part.key, line, part.wait.what)
 
 
 def _escaped(request: _Request, key: Key, line: int, user: str) -> None:
