@@ -1,20 +1,18 @@
 """What one run over a code base knows and finds: the tables that every step reads, and where results are kept."""
 
 from collections import Counter
-from collections.abc import Hashable
+from dataclasses import replace
 from typing import NamedTuple
 
-from letgo.holds import Hold, Misuse, MisuseKind, Origin, Site, Source, Wait, WaitKind
+from letgo.holds import Misuse, MisuseKind, Origin, Site, Source, Wait, WaitKind
 from letgo.holds import Step as TraceStep
 from letgo.lifetime.facts import Unresolved
+from letgo.lifetime.memo import Memo
 from letgo.lifetime.values import FunctionValue, Key, Value
 from letgo.lifetime.waits import Waits
-from letgo.lifetime.world import Chain, State, Traits, World
-from letgo.source.names import ClassSymbol, FunctionSymbol, Names
+from letgo.lifetime.world import NOWHERE, Chain, State, Traits, World
+from letgo.source.names import FunctionSymbol, Names, VariableSymbol
 from letgo.source.program import Assign, Assume, Attr, Const, Either, Expr, Function, Group, Module, Name
-
-MAX_DEPTH = 24
-MAX_CONTEXTS = 120
 
 
 class Part(NamedTuple):
@@ -78,7 +76,7 @@ class Fixed(NamedTuple):
     flags: frozenset[str]
     meetings: frozenset[int]
     sites: dict[int, Site]
-    values: dict[str, Value | None]
+    values: dict[str, Value | VariableSymbol | None]
 
 
 class Settings(NamedTuple):
@@ -96,35 +94,13 @@ class Analysis:
         self.names = names
         self.waits = waits
         self.settings = settings
-        self.summaries: dict[Hashable, Summary] = {}
-        self.running: set[Hashable] = set()
-        self.contexts: dict[int, int] = {}
-        self.depth = 0
+        self.memo = Memo()
         self.shared: dict[Key, Traits] = {}
-        self.variables: dict[tuple[int, str], Value | None] = {}
-        self.attributes: dict[ClassSymbol, dict[str, Value]] = {}
         self.always: dict[int, Fixed] = {}
         self.declared: dict[tuple[int, int], Value | None] = {}
-        self.fields: dict[tuple[ClassSymbol, str], Value | None] = {}
         self.knowledge: dict[str, Knowledge] = {}
-        self.given: set[int] = set()  # functions that were followed with a session given to them
-        self.followed: set[int] = set()
-        self.streamed: set[int] = set()
         self.states: dict[str, Value] | None = None
-        self.leaving: set[str] = set()  # names of functions that leave a shared session open
-        self.dependencies: set[int] = set()
         self.definitions: dict[tuple[str, str], Site] = {}
-        self.holds: dict[tuple[Hashable, ...], Hold] = {}
-        self.misuses: dict[tuple[Hashable, ...], Misuse] = {}
-        self.unresolved: dict[Site, Unresolved] = {}
-
-    def hold(self, hold: Hold) -> None:
-        """Keeps a hold; the same one seen again becomes certain if it is certain in either view."""
-        wait = hold.waits[0]
-        key = (hold.function, hold.session.name, hold.session.site, hold.opened, wait.kind, wait.site)
-        known = self.holds.get(key)
-        if known is None or (hold.certain and not known.certain):
-            self.holds[key] = hold
 
     def misuse(
         self,
@@ -136,13 +112,12 @@ class Analysis:
         trail: tuple[TraceStep, ...] = (),
         detail: str = "",
     ) -> None:
-        key = (kind, function, site, session.name)
-        known = self.misuses.get(key)
-        if known is None or (certain and not known.certain):
-            self.misuses[key] = Misuse(kind, function, session, site, certain, trail, detail)
+        if session.site == NOWHERE:
+            session = replace(session, site=function)
+        self.memo.note(Misuse(kind, function, session, site, certain, trail, detail))
 
     def note_unresolved(self, site: Site, call: str) -> None:
-        self.unresolved.setdefault(site, Unresolved(site, call, "what is called is not known; it is given a session"))
+        self.memo.note(Unresolved(site, call, "what is called is not known; it is given a session"))
 
     def known(self, dotted: str) -> Knowledge:
         found = self.knowledge.get(dotted)
@@ -189,8 +164,8 @@ class Frame:
     """One activation of a function while it is followed."""
 
     __slots__ = (
-        "analysis", "errors", "exits", "fixed", "flags", "function", "loaded", "module", "opens", "parts", "raising", "site",
-        "symbol", "touched", "traits", "value", "waits", "yields",
+        "analysis", "errors", "exits", "fixed", "flags", "function", "loaded", "module", "opens", "parts", "raising",
+        "site", "symbol", "touched", "traits", "value", "waits", "yields",
     )  # fmt: skip
 
     def __init__(self, analysis: Analysis, value: FunctionValue) -> None:
@@ -200,6 +175,7 @@ class Frame:
         self.function: Function = value.symbol.function
         self.module: Module = value.symbol.module
         self.fixed = analysis.fixed(self.module, self.function)
+        analysis.memo.consult(self.module)
         self.flags = self.fixed.flags
         self.site = self.fixed.site
         self.traits: dict[Key, Traits] = {}

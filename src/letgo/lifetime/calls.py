@@ -38,7 +38,7 @@ from letgo.lifetime.values import (
     either,
     rename,
 )
-from letgo.lifetime.world import UNTOUCHED, Chain, Traits, World, join_states
+from letgo.lifetime.world import NOWHERE, UNTOUCHED, Chain, Traits, World, join_states
 from letgo.source.names import ClassSymbol, External, FunctionSymbol
 from letgo.source.program import Assign, Attr, Call, Function, Leave, Module, Name, Star
 
@@ -456,7 +456,7 @@ def shared_session(frame: Frame, world: World, factory: Factory) -> Session:
     """The session of a registry (`scoped_session`): one for all who ask on the same thread or task."""
     key = f"g:{factory.name}"
     if key not in frame.analysis.shared:
-        source = Source(Origin.GLOBAL, factory.name, frame.site)
+        source = Source(Origin.GLOBAL, factory.name, NOWHERE)
         frame.analysis.shared[key] = Traits(
             source, factory.is_async, factory.expire_on_commit, False, False, True, True
         )
@@ -544,13 +544,7 @@ def evaluate_at_module_level(analysis: Analysis, module: Module, step: Assign) -
     """What a module-level (or class-level) assignment gives."""
     symbol = analysis.names.function_symbol(module, module.body)
     frame = Frame(analysis, FunctionValue(symbol, None, (), False))
-    if analysis.depth > 20:
-        return None
-    analysis.depth += 1
-    try:
-        return interpret.evaluate(frame, World({}, {}), step.value)
-    finally:
-        analysis.depth -= 1
+    return interpret.evaluate(frame, World({}, {}), step.value)
 
 
 def attributes_of_a_new(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value]:

@@ -5,14 +5,12 @@ These functions change the states in a `World` and note in the `Frame` what its 
 
 from letgo.holds import MisuseKind, Wait, WaitKind
 from letgo.lifetime.analysis import Frame, Part
+from letgo.lifetime.facts import YIELDS
 from letgo.lifetime.values import Key
 from letgo.lifetime.world import CLOSED, OPEN, RELEASED, UNTOUCHED, Chain, State, Traits, World
 
 FAILED = ".failed"
 """The variable that says that only an exception leads here."""
-
-YIELDS = "yield"
-"""How the wait of a generator that hands out a value is named."""
 
 
 def arm(frame: Frame, world: World, key: Key, opened: Chain) -> None:

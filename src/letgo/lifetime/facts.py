@@ -1,8 +1,13 @@
 """What following the sessions of a code base gives: the input of every rule."""
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from letgo.holds import Hold, Misuse, Site
+
+YIELDS = "yield"
+"""How the wait of a generator that hands out a value is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +26,92 @@ class Facts:
     holds: tuple[Hold, ...]
     misuses: tuple[Misuse, ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
+
+
+class Followed(NamedTuple):
+    """A function was followed from somewhere: there is no need to follow it by itself."""
+
+    function: Site
+
+
+class Streamed(NamedTuple):
+    """A generator is run by a response, for as long as the client takes."""
+
+    function: Site
+
+
+class Leaves(NamedTuple):
+    """A function of this name leaves a shared session open."""
+
+    name: str
+
+
+Fact: TypeAlias = Hold | Misuse | Unresolved | Followed | Streamed | Leaves
+
+
+def collected(found: Iterable[Fact]) -> Facts:
+    """What was found on all ways, in whichever order, as facts: of what was seen on several ways, the best view."""
+    found = tuple(found)
+    streamed = {(fact.function.path, fact.function.function) for fact in found if isinstance(fact, Streamed)}
+    holds: dict[Hashable, Hold] = {}
+    misuses: dict[Hashable, Misuse] = {}
+    unresolved: dict[Site, Unresolved] = {}
+    for fact in found:
+        match fact:
+            case Hold(waits=(wait,)):
+                if wait.what == YIELDS and not wait.via and (wait.site.path, wait.site.function) not in streamed:
+                    continue
+                seen = (fact.function, fact.session.name, fact.session.site, fact.opened, wait.kind, wait.site)
+                holds[seen] = _better(holds.get(seen), fact)
+            case Misuse():
+                key = (fact.kind, fact.function, fact.site, fact.session.name)
+                misuses[key] = _better(misuses.get(key), fact)
+            case Unresolved(site=site):
+                unresolved[site] = min(unresolved.get(site, fact), fact, key=lambda each: each.call)
+    return Facts(
+        tuple(_together(sorted(holds.values(), key=_order))),
+        tuple(sorted(misuses.values(), key=lambda each: (_place(each.site), each.kind, _place(each.function)))),
+        tuple(sorted(unresolved.values(), key=lambda each: _place(each.site))),
+    )
+
+
+Seen = TypeVar("Seen", Hold, Misuse)
+
+
+def _better(known: Seen | None, other: Seen) -> Seen:
+    """Of two views of the same thing the one that is certain, or shorter."""
+    return other if known is None else min(known, other, key=_preference)
+
+
+def _preference(fact: Hold | Misuse) -> tuple[object, ...]:
+    way = (*fact.waits[0].via, *fact.opened_via) if isinstance(fact, Hold) else fact.trail
+    return (not fact.certain, len(way), repr(fact))
+
+
+def _order(hold: Hold) -> tuple[object, ...]:
+    wait = hold.waits[0]
+    return (_place(hold.function), _place(hold.opened), _place(wait.site), wait.kind, hold.session.name)
+
+
+def _place(site: Site) -> tuple[str, int]:
+    return (site.path, site.line)
+
+
+def _together(holds: Iterable[Hold]) -> Iterator[Hold]:
+    """The holds, with those of one dependency's transaction in all its endpoints as one."""
+    shared: dict[tuple[object, ...], Hold] = {}
+    for hold in holds:
+        wait = hold.waits[0]
+        if _is_in(wait.site, hold.function) or any(_is_in(site, hold.function) for site in wait.via):
+            yield hold
+            continue
+        key = (hold.function, hold.session, hold.opened, wait.kind)
+        known = shared.get(key)
+        shared[key] = (
+            hold if known is None else replace(known, waits=(*known.waits, wait), certain=known.certain or hold.certain)
+        )
+    yield from shared.values()
+
+
+def _is_in(site: Site, function: Site) -> bool:
+    return (site.path, site.function) == (function.path, function.function)

@@ -1,21 +1,29 @@
 """From a code base to its facts: which functions to begin with, and what following them found."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import NamedTuple
 
-from letgo.holds import Hold, Site
+from letgo.holds import Site
 from letgo.lifetime import functions, requests, sessiontypes
 from letgo.lifetime.analysis import Analysis, Settings
-from letgo.lifetime.endpoints import endpoints
-from letgo.lifetime.facts import Facts
+from letgo.lifetime.endpoints import Dependency, Endpoint, endpoints
+from letgo.lifetime.facts import Facts, Followed, Leaves, collected
+from letgo.lifetime.findings import Findings, Outcome, Outcomes
 from letgo.lifetime.framework import ends, fastapi_version
+from letgo.lifetime.memo import Bits
 from letgo.lifetime.objects import manages
 from letgo.lifetime.sqlalchemy import QUERY_TERMINALS
 from letgo.lifetime.values import FunctionValue, Instance
 from letgo.lifetime.waits import Waits
 from letgo.source.codebase import CodeBase
+from letgo.source.forked import can_fork, finish, start
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
-from letgo.source.program import Attr, Call, Class, Const, Expr, Function, Group, Item, Module, Name, Sequence
+from letgo.source.program import Attr, Call, Class, Const, Expr, Function, Group, Item, Module, Name
+from letgo.source.program import Sequence as Display
 from letgo.source.walk import calls
 
 _MAKERS = frozenset(
@@ -28,7 +36,26 @@ _VERBS = frozenset(
 _MAKING = frozenset({"__init__", "__enter__", "__aenter__", "__call__"})
 """The methods by which an object of a class comes to hold a session."""
 
-Progress = Callable[[int, int], None]
+
+class Root(NamedTuple):
+    """Where following begins: an endpoint, or a function by itself. Roots of one name lead to the same."""
+
+    name: str
+    function: Site
+    follow: Callable[[], object]
+
+
+class Alone(NamedTuple):
+    """A root that is a function by itself."""
+
+    name: str
+    function: Site
+    follow: Callable[[], object]
+    symbol: FunctionSymbol
+
+    @property
+    def mentions(self) -> frozenset[str]:
+        return self.symbol.function.mentions
 
 
 def follow(
@@ -38,57 +65,145 @@ def follow(
     waits: Waits | None = None,
     settings: Settings | None = None,
     fastapi: str | None = None,
-    progress: Progress | None = None,
+    jobs: int = 1,
 ) -> Facts:
-    """Follows every session of a code base. `fastapi` overrides the FastAPI version read from lock files."""
-    names = names or Names(codebase)
-    analysis = Analysis(names, waits or Waits.default(), settings or Settings())
-    _follow_endpoints(analysis, codebase, fastapi)
-    _follow_others(analysis, codebase)
-    return _facts(analysis)
+    """Follows every session of a code base. `fastapi` overrides the FastAPI version read from lock files. `jobs` is the
+    largest number of processes."""
+    analysis = Analysis(names or Names(codebase), waits or Waits.default(), settings or Settings())
+    findings = Findings(analysis.memo)
+    _follow_all(analysis, findings, tuple(_endpoints(analysis, codebase, fastapi)), jobs)
+    others = tuple(_functions(analysis, codebase))
+    for roots in _beginnings(analysis, codebase, others):
+        _follow_once(analysis, findings, roots, jobs)
+    done: set[str] = set()
+    while left := {fact.name for fact in findings.facts() if isinstance(fact, Leaves)} - done:
+        done |= left
+        _follow_once(analysis, findings, [root for root in others if not left.isdisjoint(root.mentions)], jobs)
+    return collected(findings.facts())
 
 
-def _follow_endpoints(analysis: Analysis, codebase: CodeBase, fastapi: str | None) -> None:
+def _follow_all(analysis: Analysis, findings: Findings, roots: Sequence[Root | Alone], jobs: int) -> None:
+    """Follows each of the roots, wherever others have led to."""
+    _share_out(analysis, findings, [root for root in roots if not findings.knows(root.name)], jobs, once=False)
+    for root in roots:
+        if not findings.knows(root.name):  # it got lost with a process
+            _share_out(analysis, findings, [root], 1, once=False)
+        findings.keep(root.name)
+
+
+def _follow_once(analysis: Analysis, findings: Findings, roots: Sequence[Root | Alone], jobs: int) -> None:
+    """Follows those of the roots, one after the other, to which no root before them leads."""
+    _share_out(analysis, findings, list(_unknown(findings, roots)), jobs, once=True)
+    for root in roots:
+        if not findings.leads_to(root.function):
+            if not findings.knows(root.name):
+                _share_out(analysis, findings, [root], 1, once=True)
+            findings.keep(root.name)
+
+
+def _unknown(findings: Findings, roots: Sequence[Root | Alone]) -> Iterator[Root | Alone]:
+    """The roots that will most likely have to be followed."""
+    supposed = findings.supposing()
+    for root in roots:
+        if not supposed.leads_to(root.function):
+            if supposed.knows(root.name):
+                supposed.keep(root.name)
+            else:
+                yield root
+
+
+# --- in several processes --------------------------------------------------------------------------------------------
+
+CHUNK = 12
+"""Roots that one process follows in a row: neighbours lead to the same functions."""
+
+WORTH_A_PROCESS = 24
+"""Roots, which take some 200 ms to follow."""
+
+
+def _share_out(analysis: Analysis, findings: Findings, roots: Sequence[Root | Alone], jobs: int, *, once: bool) -> None:
+    """Follows the roots, here and in copies of this process, which take what is next until there is no more."""
+    chunks = [roots[start : start + CHUNK] for start in range(0, len(roots), CHUNK)]
+    count = min(jobs, len(roots) // WORTH_A_PROCESS) if can_fork() else 1
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0) as queue:
+        with os.fdopen(writing, "wb") as filling:
+            filling.write(b"".join(number.to_bytes(4, "big") for number in range(1, len(chunks) + 1)))
+        waiting = map([[], *chunks].__getitem__, iter(lambda: int.from_bytes(queue.read(4), "big"), 0))
+        children = [start(partial(_follow_rest, analysis, waiting, once)) for _ in range(count - 1)]
+        findings.own.roots.update(_follow_rest(analysis, waiting, once).roots)
+        for child in children:
+            outcomes = finish(child) if child else None
+            if outcomes is not None:
+                findings.add(outcomes)
+
+
+def _follow_rest(analysis: Analysis, waiting: Iterator[Sequence[Root | Alone]], once: bool) -> Outcomes:
+    memo = analysis.memo
+    found: dict[str, Outcome] = {}
+    led: Bits = 0
+    for root in chain.from_iterable(waiting):
+        if once and led & memo.facts.get(Followed(root.function), 0):
+            continue
+        memo.begin()
+        root.follow()
+        led |= memo.reached.facts
+        found[root.name] = Outcome(memo.reached.facts, memo.reached.modules)
+    return Outcomes(tuple(memo.facts), tuple(memo.modules), found)
+
+
+# --- where to begin --------------------------------------------------------------------------------------------------
+
+
+def _endpoints(analysis: Analysis, codebase: CodeBase, fastapi: str | None) -> Iterator[Root]:
     version = fastapi_version(codebase.root, fastapi)
     pool = pool_size(codebase)
     for endpoint in endpoints(analysis.names):
-        requests.follow_endpoint(analysis, endpoint, lambda scope: ends(version, scope), pool)
+        symbol = endpoint.function
+        site = Site(symbol.module.path, symbol.function.line, symbol.function.qualname)
+        run = partial(requests.follow_endpoint, analysis, endpoint, partial(ends, version), pool)
+        yield Root(f"{site.path}:{site.line} {_declared(endpoint)}", site, run)
 
 
-def _follow_others(analysis: Analysis, codebase: CodeBase) -> None:
-    """Functions that no endpoint led to: first those that open sessions themselves, then those that are given one."""
-    names = makers(analysis, codebase)
-    given = []
+def _declared(endpoint: Endpoint) -> str:
+    """All that tells how a request is handled, beside the function."""
+    dependencies = [_asked(dependency) for dependency in endpoint.dependencies]
+    fields = [(field.name, _asked(dependency)) for field, dependency in endpoint.fields]
+    return repr((endpoint.kind, endpoint.response_model, endpoint.response_class, dependencies, fields))
+
+
+def _asked(dependency: Dependency) -> tuple[object, ...]:
+    return (dependency.module.path, dependency.expr, dependency.scope, dependency.use_cache)
+
+
+def _functions(analysis: Analysis, codebase: CodeBase) -> Iterator[Alone]:
+    count: Counter[str] = Counter()
     for symbol in all_functions(analysis.names, codebase):
-        if id(symbol.function) in analysis.followed:
-            continue
-        if takes_session(analysis, symbol):
-            given.append(symbol)
-        elif not names.isdisjoint(symbol.function.mentions):
-            follow_alone(analysis, symbol)
-        elif _uses_held_session(symbol.function):
-            given.append(symbol)
-    for symbol in given:
-        if id(symbol.function) not in analysis.followed:
-            follow_alone(analysis, symbol)
-    _follow_callers(analysis, codebase)
+        path = symbol.module.path
+        count[path] += 1
+        site = Site(path, symbol.function.line, symbol.function.qualname)
+        yield Alone(f"{path}#{count[path]}", site, partial(follow_alone, analysis, symbol), symbol)
 
 
-def _follow_callers(analysis: Analysis, codebase: CodeBase) -> None:
-    """Functions that call one which leaves a shared session open, and so on upwards."""
-    done: set[str] = set()
-    while left := analysis.leaving - done:
-        done |= left
-        for symbol in all_functions(analysis.names, codebase):
-            if id(symbol.function) not in analysis.followed and not left.isdisjoint(symbol.function.mentions):
-                follow_alone(analysis, symbol)
+def _beginnings(analysis: Analysis, codebase: CodeBase, others: Sequence[Alone]) -> tuple[list[Alone], list[Alone]]:
+    """The functions that open sessions themselves, and those that are given or hold one."""
+    names = makers(analysis, codebase)
+    opening, given = [], []
+    for root in others:
+        if takes_session(analysis, root.symbol):
+            given.append(root)
+        elif not names.isdisjoint(root.mentions):
+            opening.append(root)
+        elif _uses_held_session(root.symbol.function):
+            given.append(root)
+    return opening, given
 
 
 def follow_alone(analysis: Analysis, symbol: FunctionSymbol) -> None:
     """Follows a function as if it were called by nobody known."""
     receiver = Instance(symbol.owner, ()) if symbol.owner is not None else None
     value = FunctionValue(symbol, receiver, (), manages(analysis, symbol))
-    functions.summarise(analysis, value, (), {}, {})
+    functions.summarise(analysis, value, (), {}, {}, alone=True)
 
 
 def takes_session(analysis: Analysis, symbol: FunctionSymbol) -> bool:
@@ -156,7 +271,7 @@ def _declares(annotation: Expr | None) -> bool:
             return name in _MAKERS
         case Item(value=value, key=key):
             return _declares(value) or _declares(key)
-        case Group(parts=parts) | Sequence(items=parts):
+        case Group(parts=parts) | Display(items=parts):
             return any(_declares(part) for part in parts)
     return False
 
@@ -198,36 +313,3 @@ def pool_size(codebase: CodeBase) -> int:
                         elif name == "max_overflow":
                             overflow = value.value
     return size + overflow
-
-
-def _together(holds: Iterable[Hold]) -> Iterator[Hold]:
-    """The holds, with those of one dependency's transaction in all its endpoints as one."""
-    shared: dict[tuple[object, ...], Hold] = {}
-    for hold in holds:
-        wait = hold.waits[0]
-        if is_in(wait.site, hold.function) or any(is_in(site, hold.function) for site in wait.via):
-            yield hold
-            continue
-        key = (hold.function, hold.session, hold.opened, wait.kind)
-        known = shared.get(key)
-        shared[key] = (
-            hold if known is None else replace(known, waits=(*known.waits, wait), certain=known.certain or hold.certain)
-        )
-    yield from shared.values()
-
-
-def is_in(site: Site, function: Site) -> bool:
-    return (site.path, site.function) == (function.path, function.function)
-
-
-def _facts(analysis: Analysis) -> Facts:
-    def place(site: Site) -> tuple[str, int]:
-        return (site.path, site.line)
-
-    holds = sorted(
-        analysis.holds.values(), key=lambda hold: (place(hold.function), place(hold.opened), place(hold.waits[0].site))
-    )
-    holds = list(_together(holds))
-    misuses = sorted(analysis.misuses.values(), key=lambda misuse: (place(misuse.site), misuse.kind))
-    unresolved = sorted(analysis.unresolved.values(), key=lambda each: place(each.site))
-    return Facts(tuple(holds), tuple(misuses), tuple(unresolved))

@@ -8,10 +8,11 @@ from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from letgo.holds import Hold, MisuseKind, Origin, Site, Source, Wait
+from letgo.holds import Hold, Misuse, MisuseKind, Origin, Site, Source, Wait
 from letgo.lifetime import interpret, objects
-from letgo.lifetime.analysis import MAX_CONTEXTS, MAX_DEPTH, NOTHING, Analysis, Frame, Part, Summary, Yielded
-from letgo.lifetime.effects import FAILED, YIELDS, hold, nest, note_failure, note_wait
+from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Part, Summary, Yielded
+from letgo.lifetime.effects import FAILED, hold, nest, note_failure, note_wait
+from letgo.lifetime.facts import YIELDS, Followed, Leaves
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
     NONE,
@@ -29,7 +30,7 @@ from letgo.lifetime.values import (
     sessions_of,
     telling,
 )
-from letgo.lifetime.world import CLOSED, FRESH, OPEN, UNTOUCHED, Chain, State, Traits, World, join_states
+from letgo.lifetime.world import CLOSED, FRESH, NOWHERE, OPEN, UNTOUCHED, Chain, State, Traits, World, join_states
 from letgo.source import program as ir
 
 SESSION_NAMES = frozenset({"db", "session", "db_session", "dbsession", "async_session", "async_db", "sess"})
@@ -104,45 +105,37 @@ def summarise(
     arguments: tuple[tuple[str, Value], ...],
     states: dict[Key, State],
     traits: dict[Key, Traits],
+    *,
+    alone: bool = False,
 ) -> Summary:
-    """What the function does in this context, from memory if it was followed before."""
+    """What the function does in this context, from memory if it was followed before. `alone`: nobody known calls it."""
     function = value.symbol.function
     context: Hashable = (
         id(function),
+        alone,
         value.receiver,
         value.captured,
         arguments,
         tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired) for key, s in states.items())),
         tuple((t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
     )
-    known = analysis.summaries.get(context)
-    if known is not None:
-        return known
-    if context in analysis.running or analysis.depth >= MAX_DEPTH:
-        return _unchanged(states)
-    count = analysis.contexts[id(function)] = analysis.contexts.get(id(function), 0) + 1
-    if count > MAX_CONTEXTS:
-        fewer = tuple(item for item in arguments if any(True for _ in keys_of(item[1])))
-        if fewer != arguments:
-            return summarise(analysis, value, fewer, states, traits)
-        if count > 4 * MAX_CONTEXTS:
-            return _unchanged(states)
-    analysis.running.add(context)
-    analysis.depth += 1
-    try:
+
+    def follow() -> Summary:
         frame = Frame(analysis, value)
         world = _enter(frame, arguments, states, traits)
         interpret.run(frame, [(ir.ENTRY, 0, start) for start in _with_and_without(frame, world, arguments)])
-        summary = finish(frame)
-    finally:
-        analysis.depth -= 1
-        analysis.running.discard(context)
-    analysis.summaries[context] = summary
-    return summary
+        return finish(frame, alone=alone)
+
+    return analysis.memo.recall(context, follow, lambda: _unchanged(states))
 
 
 def _unchanged(states: dict[Key, State]) -> Summary:
-    return NOTHING._replace(exits={key: state._replace(opened=None) for key, state in states.items()})
+    return NOTHING._replace(exits={key: _inner_state(state) for key, state in states.items()})
+
+
+def _inner_state(state: State) -> State:
+    """A caller's state as the callee sees it: where it began, ended or was written to is the caller's business."""
+    return state._replace(opened=None, released=None, dirty=state.dirty and NOWHERE)
 
 
 def _enter(
@@ -150,13 +143,11 @@ def _enter(
 ) -> World:
     """The world that the function begins with."""
     analysis, function = frame.analysis, frame.function
-    analysis.followed.add(id(function))
+    analysis.memo.note(Followed(frame.site))
     frame.traits = {key: _borrowed(frame, key, known, arguments) for key, known in traits.items()}
     env = dict(frame.value.captured)
     env.update(arguments)
-    world = World(env, {key: state._replace(opened=None) for key, state in states.items()})
-    if any(isinstance(item, Session) for _, item in arguments):
-        analysis.given.add(id(function))
+    world = World(env, {key: _inner_state(state) for key, state in states.items()})
     given = dict(arguments)
     first = True
     for param in function.params:
@@ -230,7 +221,7 @@ def looks_like_a_session(function: ir.Function, name: str) -> bool:
 # --- the end of an activation ----------------------------------------------------------------------------------------
 
 
-def finish(frame: Frame, *, called: bool = True) -> Summary:
+def finish(frame: Frame, *, called: bool = True, alone: bool = False) -> Summary:
     """What the activation amounts to. The holds of its own sessions are its own findings; the others' go up, if there
     is a caller."""
     exits, returns = _joined(frame.exits)
@@ -238,7 +229,6 @@ def finish(frame: Frame, *, called: bool = True) -> Summary:
     receiver = _final_receiver(frame)
     reachable = [returns, receiver, *(point.value for point in frame.yields.values())]
     escaped = {key for item in reachable for key in sessions_of(item)} if called else set()
-    alone = frame.analysis.depth <= 1  # nobody is known who would be told what goes up
     parts: list[Part] = []
     for part in frame.parts.values():
         traits = frame.traits.get(part.key)
@@ -248,7 +238,7 @@ def finish(frame: Frame, *, called: bool = True) -> Summary:
         else:
             parts.append(part)
     if any(state.is_open and state.opened and key in frame.analysis.shared for key, state in exits.items()):
-        frame.analysis.leaving.add(frame.function.name)
+        frame.analysis.memo.note(Leaves(frame.function.name))
     _check_closing(frame, exits, raises, escaped)
     _check_commits(frame, exits, escaped)
     return Summary(
@@ -297,7 +287,7 @@ def _few(waits: Iterable[tuple[Wait, bool]]) -> tuple[tuple[Wait, bool], ...]:
 
 
 def _emit(frame: Frame, part: Part, exits: dict[Key, State], traits: Traits) -> None:
-    if part.wait.what == YIELDS and not part.wait.via and not _hands_out_to_a_stream(frame):
+    if part.wait.what == YIELDS and not part.wait.via and frame.value.manages:
         return
     last = exits.get(part.key)
     released = last.released if last is not None and not last.phases & OPEN else None
@@ -308,8 +298,9 @@ def _emit(frame: Frame, part: Part, exits: dict[Key, State], traits: Traits) -> 
         wait = Wait(wait.kind, wait.what, wait.site, _without(frame.site, wait.via))
         way = _without(frame.site, way)
     certain = part.certain and traits.certain
-    source = traits.source if holder == frame.site else replace(traits.source, site=holder)
-    frame.analysis.hold(Hold(holder, source, opened.site, (wait,), released, certain, way))
+    local = holder == frame.site and traits.source.site != NOWHERE
+    source = traits.source if local else replace(traits.source, site=holder)
+    frame.analysis.memo.note(Hold(holder, source, opened.site, (wait,), released, certain, way))
 
 
 def holder_of(frame: Frame, traits: Traits, wait: Wait, opened: Chain) -> Site:
@@ -327,10 +318,6 @@ def holder_of(frame: Frame, traits: Traits, wait: Wait, opened: Chain) -> Site:
 
 def _without(first: Site, via: tuple[Site, ...]) -> tuple[Site, ...]:
     return via[1:] if via and via[0] == first else via
-
-
-def _hands_out_to_a_stream(frame: Frame) -> bool:
-    return id(frame.function) in frame.analysis.streamed and not frame.value.manages
 
 
 def _check_closing(frame: Frame, exits: dict[Key, State], raises: dict[Key, State], escaped: set[Key]) -> None:
@@ -353,8 +340,10 @@ def _check_closing(frame: Frame, exits: dict[Key, State], raises: dict[Key, Stat
 def _was_reopened(frame: Frame, traits: Traits) -> bool:
     """Whether the session was closed and is open again for a reason that is told already."""
     return any(
-        misuse.kind is MisuseKind.REOPENED and (misuse.function, misuse.session) == (frame.site, traits.source)
-        for misuse in frame.analysis.misuses.values()
+        isinstance(fact, Misuse)
+        and fact.kind is MisuseKind.REOPENED
+        and (fact.function, fact.session) == (frame.site, traits.source)
+        for fact in frame.analysis.memo.found()
     )
 
 
@@ -456,7 +445,9 @@ def _settle(frame: Frame, world: World, activation: Activation, call: object, ce
 
 def _outer_state(before: State | None, after: State, call: object, certain: bool) -> State:
     opened = after.opened.under(call, certain) if after.opened else (before.opened if before else None)  # type: ignore[arg-type]
-    return after._replace(opened=opened)
+    released = after.released or (before.released if before else None)
+    dirty = after.dirty and ((before.dirty if before else None) or call)
+    return after._replace(opened=opened, released=released, dirty=dirty)  # type: ignore[arg-type]
 
 
 def outward(activation: Activation, value: Value | None) -> Value | None:
@@ -472,39 +463,37 @@ def resume(
     frame.touched = True
     analysis, summary = frame.analysis, activation.summary
     inner = {callee: world.sessions.get(caller, UNTOUCHED) for callee, caller in activation.names.items()}
+    traits = {key: frame.traits_of(caller) for key, caller in activation.names.items() if key not in analysis.shared}
     context: Hashable = (
         "resume", id(summary), raised,
         tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired) for key, s in inner.items())),
+        tuple((t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
     )  # fmt: skip
-    known = analysis.summaries.get(context)
+    known, _ = analysis.memo.recall(
+        context,
+        lambda: (_resumed(analysis, activation, inner, traits, raised), summary),  # kept, so that its id stays its own
+        lambda: (None, summary),
+    )
     if known is None:
-        if context in analysis.running or analysis.depth >= MAX_DEPTH:
-            return
-        analysis.running.add(context)
-        analysis.depth += 1
-        try:
-            known = analysis.summaries[context] = _resumed(frame, activation, inner, raised)
-        finally:
-            analysis.depth -= 1
-            analysis.running.discard(context)
+        return
     activation = activation._replace(summary=known)
     _adopt(frame, world, activation, line)
     apply(frame, world, activation, line, certain=certain)
 
 
-def _resumed(frame: Frame, activation: Activation, states: dict[Key, State], raised: bool) -> Summary:
-    inner = Frame(frame.analysis, activation.value)
-    for key, caller in activation.names.items():
-        if key not in frame.analysis.shared:
-            inner.traits[key] = frame.traits_of(caller)._replace(owned=False)
-    for key, traits in activation.summary.escaped.items():
-        inner.traits.setdefault(key, traits._replace(owned=False))
+def _resumed(
+    analysis: Analysis, activation: Activation, states: dict[Key, State], traits: dict[Key, Traits], raised: bool
+) -> Summary:
+    inner = Frame(analysis, activation.value)
+    inner.traits = {key: _borrowed(inner, key, known, activation.bound) for key, known in traits.items()}
+    for key, known in activation.summary.escaped.items():
+        inner.traits[key] = known._replace(owned=False)
     starts = []
     for point in activation.summary.yields:
         start = point.world.copy()
         for key, state in states.items():
             if key in start.sessions or key not in activation.summary.escaped:
-                start.sessions[key] = state._replace(opened=None)
+                start.sessions[key] = _inner_state(state)
         block = inner.function.blocks[point.block]
         starts.append((block.error, 0, start) if raised else (point.block, point.step, start))
     live = [start for start in starts if start[0] not in (ir.ERROR, ir.CANCELLED, ir.EXIT)]

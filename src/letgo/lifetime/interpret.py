@@ -12,7 +12,8 @@ from letgo.holds import WaitKind
 from letgo.lifetime import calls, contexts, functions, objects
 from letgo.lifetime.analysis import Frame, Yielded, deciding
 from letgo.lifetime.attributes import attribute, item_of, iterate
-from letgo.lifetime.effects import FAILED, YIELDS, wait
+from letgo.lifetime.effects import FAILED, wait
+from letgo.lifetime.facts import YIELDS
 from letgo.lifetime.values import (
     FALSE,
     NONE,

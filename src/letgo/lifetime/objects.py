@@ -113,13 +113,12 @@ def is_property(analysis: Analysis, symbol: FunctionSymbol) -> bool:
 
 def named(frame: Frame, name: str) -> Value | None:
     """A name that is no local variable, as the function sees it."""
-    values = frame.fixed.values
+    analysis, values = frame.analysis, frame.fixed.values
     if name not in values:
-        values[name] = None
-        values[name] = symbol_value(
-            frame.analysis, frame.analysis.names.resolve(frame.module, Name(name), frame.function)
-        )
-    return values[name]
+        symbol = analysis.names.resolve(frame.module, Name(name), frame.function)
+        values[name] = symbol if isinstance(symbol, VariableSymbol) else symbol_value(analysis, symbol)
+    known = values[name]
+    return variable(analysis, known.module, known.name) if isinstance(known, VariableSymbol) else known
 
 
 def annotation_value(analysis: Analysis, module: Module, function: Function, expr: Expr | None) -> Value | None:
@@ -223,15 +222,12 @@ def is_session_type(analysis: Analysis, value: Value | None) -> str | None:
 
 def variable(analysis: Analysis, module: Module, name: str) -> Value | None:
     """A module's variable: what its assignments give. A session among them is shared by all who use it."""
-    key = (id(module), name)
-    if key in analysis.variables:
-        return analysis.variables[key]
-    analysis.variables[key] = None
-    values: list[Value | None] = []
-    for step in analysis.names.assignments(module, name):
-        values.append(_assigned(analysis, module, name, step))
-    analysis.variables[key] = either(*values)
-    return analysis.variables[key]
+
+    def follow() -> Value | None:
+        analysis.memo.consult(module)
+        return either(*(_assigned(analysis, module, name, step) for step in analysis.names.assignments(module, name)))
+
+    return analysis.memo.recall(("variable", id(module), name), follow, lambda: None)
 
 
 def _assigned(analysis: Analysis, module: Module, name: str, step: Assign) -> Value | None:
@@ -294,11 +290,7 @@ def is_model(analysis: Analysis, symbol: ClassSymbol) -> bool:
 
 def field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | None:
     """What a class body says of an attribute, by annotation or by value."""
-    key = (cls, name)
-    if key not in analysis.fields:
-        analysis.fields[key] = None
-        analysis.fields[key] = _field_value(analysis, cls, name)
-    return analysis.fields[key]
+    return analysis.memo.recall(("field", cls, name), lambda: _field_value(analysis, cls, name), lambda: None)
 
 
 def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | None:
@@ -306,6 +298,7 @@ def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | Non
     if found is None:
         return None
     owner, field = found
+    analysis.memo.consult(owner.module)
     declared = annotation_value(analysis, owner.module, owner.module.body, field.annotation)
     dotted = is_session_type(analysis, declared)
     if dotted is not None:
@@ -326,13 +319,13 @@ def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | Non
 
 def class_attributes(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value]:
     """The attributes that a class's constructor gives its objects, whatever it is given."""
-    found = analysis.attributes.get(cls)
-    if found is None:
-        analysis.attributes[cls] = {}
-        from letgo.lifetime import calls
+    from letgo.lifetime import calls
 
-        found = analysis.attributes[cls] = calls.attributes_of_a_new(analysis, cls)
-    return found
+    def follow() -> dict[str, Value]:
+        analysis.memo.consult(cls.module)
+        return calls.attributes_of_a_new(analysis, cls)
+
+    return analysis.memo.recall(("attributes", cls), follow, dict)
 
 
 __all__ = [

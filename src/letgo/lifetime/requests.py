@@ -8,6 +8,7 @@ from letgo.lifetime import calls, effects, functions, interpret, objects
 from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.endpoints import Endpoint
+from letgo.lifetime.facts import Followed, Streamed
 from letgo.lifetime.framework import ExitMoment
 from letgo.lifetime.functions import Activation
 from letgo.lifetime.sqlalchemy import is_async
@@ -51,14 +52,13 @@ def follow_endpoint(analysis: Analysis, endpoint: Endpoint, ends: Ends, pool: in
     symbol = endpoint.function
     frame = Frame(analysis, FunctionValue(symbol, None, (), False))
     request = _Request(analysis, endpoint, frame, World({}, {}), ends)
-    analysis.followed.add(id(symbol.function))
-    analysis.given.add(id(symbol.function))
+    analysis.memo.note(Followed(frame.site))
     asked = Site(symbol.module.path, symbol.function.line, symbol.function.qualname)
     for dependency in endpoint.dependencies:
         solve(request, dependency, asked, "")
     _bind_parameters(request, asked)
     if symbol.function.is_generator:
-        analysis.streamed.add(id(symbol.function))
+        analysis.memo.note(Streamed(frame.site))
     entered = {key for key, state in request.world.sessions.items() if state.is_open}
     interpret.run(frame, [(ir.ENTRY, 0, request.world.copy())])
     exits = list(frame.exits)
@@ -94,6 +94,7 @@ def _bind_parameters(request: _Request, asked: Site) -> None:
 
 def solve(request: _Request, dependency: Dependency, asked: Site, name: str) -> Value | None:
     """Runs a dependency, unless it ran before with the same scope: FastAPI keeps its value for the request."""
+    request.analysis.memo.consult(dependency.module)
     scope = dependency.scope
     target = dependency.callable if dependency.callable is not None else dependency.expr
     key: Hashable = (id(target), scope)
@@ -178,7 +179,6 @@ def _run_dependency(
 ) -> Value | None:
     frame, world, analysis = request.frame, request.world, request.analysis
     symbol = value.symbol
-    analysis.dependencies.add(id(symbol.function))
     here = Site(symbol.module.path, symbol.function.line, symbol.function.qualname)
     analysis.definitions[(here.path, here.function)] = here
     bound = dict(given or {})
@@ -320,7 +320,8 @@ def _stream(request: _Request, world: World, response: Response, line: int) -> N
         for key in gone:
             _escaped(request, key, line, body.function.symbol.function.name if isinstance(body, Lazy) else "")
         if isinstance(body, Lazy) and body.kind == "generator" and not gone:
-            request.analysis.streamed.add(id(body.function.symbol.function))
+            symbol = body.function.symbol
+            request.analysis.memo.note(Streamed(request.analysis.fixed(symbol.module, symbol.function).site))
             calls.drain(frame, world, body, line, streaming=True)
 
 

@@ -81,6 +81,10 @@ class Traits(NamedTuple):
     certain: bool
 
 
+NOWHERE = Site("", 0, "")
+"""The place of a source that is everywhere: each function that uses it is told as its place."""
+
+
 class World:
     """Mutable while a block is interpreted; copied where paths part."""
 

@@ -1,0 +1,132 @@
+"""Remembers what following something gave, so that it is the same wherever it is asked for, and in whichever order.
+
+What is followed calls for other things to be followed, and these may come back to it: such a call is cut off, and what
+is found meanwhile holds only on this way round. It is forgotten when what it came back to is done; and what was found
+on another way is not believed while anything it led to is being followed. So the outcome of a root (an endpoint, or a
+function followed by itself) depends on nothing but the code: roots can be shared out between processes, and the one
+whose code has changed can be followed again without the others.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from letgo.lifetime.facts import Fact
+from letgo.source.program import Module
+
+MAX_DEPTH = 24
+MAX_CONTEXTS = 5000
+"""How much is followed from one root, where there is no end to it."""
+
+Found = TypeVar("Found")
+Bits = int
+"""A set of numbers: a million unions of these take less time than of ten thousand sets."""
+
+TOO_DEEP = 1
+"""The number of no context: a way was cut off because it was too deep."""
+
+
+@dataclass(slots=True)
+class Reached:
+    """What following something has led to: contexts, modules whose content matters, facts. `cut` are the contexts that
+    it came back to, `depth` how many levels lie below, `level` the one it was followed on."""
+
+    contexts: Bits = 0
+    modules: Bits = 0
+    facts: Bits = 0
+    cut: Bits = 0
+    depth: int = 0
+    level: int = 0
+
+    def add(self, inner: "Reached") -> None:
+        self.contexts |= inner.contexts
+        self.modules |= inner.modules
+        self.facts |= inner.facts
+        self.cut |= inner.cut
+        self.depth = max(self.depth, inner.depth + 1)
+
+
+class Memo:
+    """What was found in each context. Contexts, modules and facts are numbered as they are met."""
+
+    def __init__(self) -> None:
+        self.reached = Reached()
+        self.facts: dict[Fact, Bits] = {}
+        self.modules: dict[str, Bits] = {}
+        self._contexts: dict[Hashable, Bits] = {}
+        self._running: Bits = 0
+        self._level = 0
+        self._steps = 0
+        self._lasting: dict[Hashable, tuple[Any, Reached]] = {}
+        self._passing: dict[Hashable, tuple[Any, Reached]] = {}
+
+    def begin(self) -> None:
+        """A new root: nothing is being followed."""
+        self.reached = Reached()
+        self._running = TOO_DEEP
+        self._level = 0
+        self._steps = 0
+        self._passing.clear()
+
+    def note(self, fact: Fact) -> None:
+        bit = self.facts.get(fact)
+        if bit is None:
+            bit = self.facts[fact] = 1 << len(self.facts)
+        self.reached.facts |= bit
+
+    def found(self) -> Iterator[Fact]:
+        """The facts of what is being followed, so far."""
+        return numbered(self.facts, self.reached.facts)
+
+    def consult(self, module: Module) -> None:
+        """The content of `module` matters from here on, wherever its lines are."""
+        bit = self.modules.get(module.path)
+        if bit is None:
+            bit = self.modules[module.path] = 1 << len(self.modules)
+        self.reached.modules |= bit
+
+    def recall(self, context: Hashable, follow: Callable[[], Found], otherwise: Callable[[], Found]) -> Found:
+        """What `follow` finds in this context. `otherwise` stands for it where the way must be cut off."""
+        for known in (self._lasting.get(context), self._passing.get(context)):
+            if known is not None and self._holds(known[1]):
+                self.reached.add(known[1])
+                found: Found = known[0]
+                return found
+        bit = self._contexts.get(context)
+        if bit is None:
+            bit = self._contexts[context] = 2 << len(self._contexts)
+        self._steps += 1
+        if self._running & bit or self._level >= MAX_DEPTH or self._steps > MAX_CONTEXTS:
+            self.reached.cut |= bit if self._running & bit else TOO_DEEP
+            return otherwise()
+        return self._follow(context, bit, follow)
+
+    def _holds(self, reached: Reached) -> bool:
+        """Whether following it anew would find the same."""
+        if reached.cut:
+            return self._level >= reached.level or not reached.cut & TOO_DEEP
+        return not reached.contexts & self._running and self._level + reached.depth < MAX_DEPTH
+
+    def _follow(self, context: Hashable, bit: Bits, follow: Callable[[], Found]) -> Found:
+        outer, inner = self.reached, Reached(contexts=bit, level=self._level)
+        self.reached = inner
+        self._running |= bit
+        self._level += 1
+        try:
+            found = follow()
+        finally:
+            self._level -= 1
+            self._running &= ~bit
+            self.reached = outer
+        if inner.cut & bit:
+            inner.cut &= ~bit
+            self._passing = {key: known for key, known in self._passing.items() if not known[1].cut & bit}
+        memory = self._passing if inner.cut else self._lasting
+        memory[context] = (found, inner)
+        outer.add(inner)
+        return found
+
+
+def numbered(items: Iterable[Fact], bits: Bits) -> Iterator[Fact]:
+    """The items whose numbers are in a set."""
+    return (item for item, digit in zip(items, bin(bits)[:1:-1], strict=False) if digit == "1")
