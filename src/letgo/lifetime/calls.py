@@ -499,16 +499,30 @@ _COMMON = frozenset(
 def unknown_method(
     frame: Frame, world: World, receiver: str, name: str, arguments: Arguments, line: int
 ) -> Value | None:
-    """A method of something that is not known: by its name, if it is the only one; else by how it looks."""
+    """A method of something that is not known: by its name, if only one class or one family of classes has it; else by
+    how it looks."""
     analysis = frame.analysis
     if name not in _COMMON and len(name) > 4:
         found = analysis.names.methods_named(name)
-        if 0 < len(found) <= 2:
+        if len(found) > 2:
+            found = _of_one_family(analysis, found)
+        if found:
             return _guess(frame, world, found, arguments, line)
     if analysis.waits.named_like_client(receiver, name):
         external_wait(frame, world, WaitKind.EXTERNAL, f"{receiver}.{name}", line, certain=False)
         return None
     return unknown_call(frame, world, f"{receiver}.{name}", arguments, line)
+
+
+def _of_one_family(analysis: Analysis, methods: tuple[FunctionSymbol, ...]) -> tuple[FunctionSymbol, ...]:
+    """A few of the methods, if all their classes have one base class in common."""
+    roots = set()
+    for method in methods:
+        assert method.owner is not None
+        bases = [base for base in analysis.names.mro(method.owner) if isinstance(base, ClassSymbol)]
+        roots.add(bases[-1])
+    concrete = tuple(method for method in methods if not attributes.is_abstract(method.function))
+    return concrete[:4] if len(roots) == 1 else ()
 
 
 def _guess(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from letgo.holds import Hold, Misuse, MisuseKind, Origin, Site, Source, Wait
 from letgo.lifetime import interpret, objects
 from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Part, Summary, Yielded
-from letgo.lifetime.effects import FAILED, hold, nest, note_failure, note_wait
+from letgo.lifetime.effects import FAILED, begin, hold, nest, note_failure, note_wait
 from letgo.lifetime.facts import YIELDS, Followed, Leaves
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
@@ -227,7 +227,9 @@ def finish(frame: Frame, *, called: bool = True, alone: bool = False) -> Summary
     exits, returns = _joined(frame.exits)
     raises, _ = _joined(frame.errors)
     receiver = _final_receiver(frame)
-    reachable = [returns, receiver, *(point.value for point in frame.yields.values())]
+    held = [world.env.get(param.name) for world in frame.exits for param in frame.function.params]
+    objects_given = (value for value in held if isinstance(value, Instance))
+    reachable = [returns, receiver, *(point.value for point in frame.yields.values()), *objects_given]
     escaped = {key for item in reachable for key in sessions_of(item)} if called else set()
     parts: list[Part] = []
     for part in frame.parts.values():
@@ -240,6 +242,7 @@ def finish(frame: Frame, *, called: bool = True, alone: bool = False) -> Summary
     if any(state.is_open and state.opened and key in frame.analysis.shared for key, state in exits.items()):
         frame.analysis.memo.note(Leaves(frame.function.name))
     _check_closing(frame, exits, raises, escaped)
+    _check_shared(frame, exits, raises)
     _check_commits(frame, exits, escaped)
     return Summary(
         returns,
@@ -323,7 +326,13 @@ def _without(first: Site, via: tuple[Site, ...]) -> tuple[Site, ...]:
 def _check_closing(frame: Frame, exits: dict[Key, State], raises: dict[Key, State], escaped: set[Key]) -> None:
     """Sessions that the function made itself must be given back on every way out."""
     for key, traits in frame.traits.items():
-        if not traits.owned or key in escaped or traits.source.origin not in (Origin.FACTORY, Origin.GENERATOR):
+        if not traits.owned or traits.source.origin not in (Origin.FACTORY, Origin.GENERATOR):
+            continue
+        if key in escaped:
+            if traits.source.origin is Origin.GENERATOR:  # its generator is over: whoever gets it must close it
+                frame.analysis.misuse(
+                    MisuseKind.FINALISED_GENERATOR, frame.site, traits.source, traits.source.site, False
+                )
             continue
         state, failed = exits.get(key), raises.get(key)
         kind = None
@@ -335,6 +344,17 @@ def _check_closing(frame: Frame, exits: dict[Key, State], raises: dict[Key, Stat
             kind = MisuseKind.ERROR_PATH
         if kind is not None:
             frame.analysis.misuse(kind, frame.site, traits.source, traits.source.site, traits.certain)
+
+
+def _check_shared(frame: Frame, exits: dict[Key, State], raises: dict[Key, State]) -> None:
+    """Who gives a shared session back at its end must do so after an exception, too."""
+    for key, state in exits.items():
+        failed = raises.get(key)
+        if key in frame.traits or state.phases != CLOSED or failed is None or not failed.is_open:
+            continue
+        if state.released is not None and state.released.function == frame.function.qualname:
+            source = frame.analysis.shared[key].source
+            frame.analysis.misuse(MisuseKind.ERROR_PATH, frame.site, source, state.released, False)
 
 
 def _was_reopened(frame: Frame, traits: Traits) -> bool:
@@ -430,7 +450,10 @@ def _settle(frame: Frame, world: World, activation: Activation, call: object, ce
     for key, state in activation.summary.exits.items():
         mine = activation.names.get(key, key if key in frame.analysis.shared else None)
         if mine is not None:
-            outer = _outer_state(world.sessions.get(mine), state, call, certain)
+            before = world.sessions.get(mine)
+            outer = _outer_state(before, state, call, certain)
+            if before is not None and not before.is_open and outer.is_open and outer.opened is not None:
+                begin(frame, world, mine, before, outer.opened)
             settled[mine] = join_states(settled[mine], outer) if mine in settled else outer
     world.sessions.update(settled)
     for key, state in activation.summary.raises.items():
