@@ -3,7 +3,7 @@
 These functions change the states in a `World` and note in the `Frame` what its callers must know.
 """
 
-from letgo.holds import MisuseKind, Wait, WaitKind
+from letgo.holds import MisuseKind, Site, Wait, WaitKind
 from letgo.lifetime.analysis import Frame, Part
 from letgo.lifetime.facts import YIELDS
 from letgo.lifetime.values import Key
@@ -17,18 +17,30 @@ def arm(frame: Frame, world: World, key: Key, opened: Chain) -> None:
     """A statement runs: the session takes a connection and begins a transaction unless it is in one."""
     state = world.sessions.get(key, UNTOUCHED)
     traits = frame.traits_of(key)
-    if state.phases == CLOSED and not traits.shared:
-        frame.analysis.misuse(
-            MisuseKind.REOPENED, frame.site, traits.source, opened.first,
-            opened.certain and traits.certain, detail=opened.seen_as,
-        )  # fmt: skip
     if state.phases == OPEN:
         return
     began = state.opened if state.is_open else opened
     world.sessions[key] = state._replace(phases=OPEN, opened=began, expired=False)
     if not state.is_open and not traits.pinned:  # a bound session uses the connection that is there
-        frame.opens.setdefault(opened.site, opened)
-        nest(frame, world, key, opened)
+        if traits.owned or traits.shared:
+            frame.opens.setdefault(opened.site, opened)
+        begin(frame, world, key, state, opened)
+
+
+def begin(frame: Frame, world: World, key: Key, before: State, opened: Chain) -> None:
+    """A transaction begins, here or further down, in a session that has none: what that means beside itself."""
+    traits = frame.traits_of(key)
+    if before.phases == CLOSED and not traits.shared and (traits.owned or is_within(frame, before.released)):
+        certain = opened.certain and traits.certain
+        frame.analysis.misuse(
+            MisuseKind.REOPENED, frame.site, traits.source, opened.first, certain, detail=opened.seen_as
+        )
+    nest(frame, world, key, opened)
+
+
+def is_within(frame: Frame, site: Site | None) -> bool:
+    """Whether the place lies in the function's own body."""
+    return site is not None and (site.path, site.function) == (frame.site.path, frame.site.function)
 
 
 def nest(frame: Frame, world: World, key: Key | None, opened: Chain) -> None:

@@ -39,6 +39,9 @@ from letgo.source.program import Leave
 if TYPE_CHECKING:
     from letgo.lifetime.calls import Arguments
 
+SLEEPS = frozenset({"asyncio.sleep", "anyio.sleep", "trio.sleep"})
+"""They only let others run when they are told to sleep for 0 seconds."""
+
 
 def call(
     frame: Frame, world: World, dotted: str, arguments: Arguments, line: int, *, receiver: Value | None = None
@@ -65,7 +68,7 @@ def call(
         return _run_given(frame, world, dotted, arguments, known_of.runs, line)
     if known_of.drains:
         return _drain_given(frame, world, dotted, arguments, line)
-    if known_of.wait is not None:
+    if known_of.wait is not None and not (dotted in SLEEPS and arguments.get(0, "delay") == FALSE):
         calls.external_wait(frame, world, known_of.wait, dotted.removeprefix("builtins."), line)
     if known_of.client:
         return Object(dotted)

@@ -34,7 +34,7 @@ from letgo.lifetime.values import (
     options,
     simplify,
 )
-from letgo.lifetime.world import State, World, join, join_states, signature
+from letgo.lifetime.world import OPEN, State, World, join, join_states, signature
 from letgo.source import program as ir
 
 MAX_WORLDS = 10
@@ -77,7 +77,7 @@ def _const(frame: Frame, world: World, expr: ir.Const) -> Value | None:
         return NONE
     if value is True:
         return TRUE
-    if value is False:
+    if value is False or value == 0:
         return FALSE
     return Text(value) if isinstance(value, str) else None
 
@@ -487,8 +487,33 @@ def follow_block(frame: Frame, number: int, start: int, world: World, reach: Cal
         reach(block.error, World(world.env.copy() if alive else world.env, failing, world.returned, world.return_line))
     if not alive:
         return
+    asked = _asks_for_transaction(frame, world, block)
     for place, successor in enumerate(block.successors):
-        reach(successor, world.copy() if place < len(block.successors) - 1 else world)
+        onward = world.copy() if place < len(block.successors) - 1 else world
+        if asked is None or _answered(onward, asked, place == 0):
+            reach(successor, onward)
+
+
+def _asks_for_transaction(frame: Frame, world: World, block: ir.Block) -> str | None:
+    """The session whose `in_transaction()` decides where the block's end leads: to its first successor, if it is."""
+    if len(block.successors) != 2 or not block.steps:
+        return None
+    match block.steps[-1]:
+        case ir.Evaluate(ir.Call(ir.Attr(ir.Name() | ir.Attr() as receiver, "in_transaction", _), _, _, _), _):
+            value = evaluate(frame, world, receiver)
+            return value.key if isinstance(value, Session) else None
+    return None
+
+
+def _answered(world: World, key: str, begun: bool) -> bool:
+    """Whether the session can be in a transaction, or not in one, as the answer says; if so, it is from here on."""
+    state = world.sessions.get(key)
+    if state is None or begun:
+        return True  # whoever gave the session may have begun one
+    if state.phases == OPEN:
+        return False
+    world.sessions[key] = state._replace(phases=state.phases & ~OPEN)
+    return True
 
 
 def _failing(known: dict[str, State] | None, sessions: dict[str, State]) -> dict[str, State]:

@@ -18,21 +18,33 @@ class Book(db.Model):
 
 
 def through_the_registry(order_id: int) -> None:
+    try:
+        Scoped.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+    finally:
+        Scoped.remove()
+
+
+def removed_only_if_nothing_goes_wrong(order_id: int) -> None:
     Scoped.get_one(Order, order_id)
     httpx.post("https://partner.example/orders")  # expect: LG201
-    Scoped.remove()
+    Scoped.remove()  # expect: LG502
 
 
 def called_it_gives_the_session(order_id: int) -> None:
     session = Scoped()
-    session.get_one(Order, order_id)
-    httpx.post("https://partner.example/orders")  # expect: LG201
-    session.close()
+    try:
+        session.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+    finally:
+        session.close()
 
 
 def removed_before(order_id: int) -> None:
-    Scoped.get_one(Order, order_id)
-    Scoped.remove()
+    try:
+        Scoped.get_one(Order, order_id)
+    finally:
+        Scoped.remove()
     httpx.post("https://partner.example/orders")
 
 

@@ -1,0 +1,66 @@
+"""H7, H8: what an exception or a cancelled task passes over."""
+
+from fastapi import HTTPException
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shop import NewSession, NewSyncSession, Order
+
+
+def closed_at_the_end_only(order_id: int) -> None:
+    db = NewSyncSession()  # expect: LG502
+    db.get_one(Order, order_id).state = "closed"
+    db.commit()
+    db.close()
+
+
+def raised_before_it_is_closed(order_id: int) -> str:
+    db = NewSyncSession()  # expect: LG502
+    order = db.get(Order, order_id)
+    if order is None:
+        raise HTTPException(404)
+    db.close()
+    return order.state
+
+
+def a_commit_in_finally_may_fail(order_id: int) -> None:
+    db = NewSyncSession()  # expect: LG502
+    try:
+        db.get_one(Order, order_id).state = "closed"
+    finally:
+        db.commit()
+        db.close()
+
+
+async def cancellation_is_no_exception(order_id: int) -> None:
+    db = NewSession()  # expect: LG502
+    try:
+        (await db.get_one(Order, order_id)).state = "closed"
+        await db.commit()
+    except Exception:
+        await db.close()
+        raise
+    await db.close()
+
+
+async def finally_catches_cancellation(order_id: int) -> None:
+    db = NewSession()
+    try:
+        (await db.get_one(Order, order_id)).state = "closed"
+        await db.commit()
+    finally:
+        await db.close()
+
+
+async def opened_by_hand() -> AsyncSession:
+    return NewSession()
+
+
+async def not_closed_by_who_asked(order_id: int) -> str:
+    db = await opened_by_hand()  # expect: LG501
+    return (await db.get_one(Order, order_id)).state
+
+
+def cleanup_after_a_bare_yield():
+    db = NewSyncSession()
+    yield db
+    db.close()  # an exception at the yield passes it over; in a dependency that is not seen

@@ -1,0 +1,93 @@
+"""H9, H10: a second session while the first is open; a write that nobody commits."""
+
+import asyncio
+
+from fastapi import Depends, FastAPI
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from shop import NewSession, NewSyncSession, Order, get_db
+
+app = FastAPI()
+
+
+def log_it(order_id: int) -> None:
+    with NewSyncSession() as log:
+        log.execute(update(Order).where(Order.id == order_id).values(state="seen"))
+        log.commit()
+
+
+def a_second_one_in_a_callee(order_id: int) -> None:
+    with NewSyncSession() as db:
+        db.get_one(Order, order_id)
+        log_it(order_id)  # expect: LG504
+        db.commit()
+
+
+def one_after_the_other(order_id: int) -> None:
+    with NewSyncSession() as db:
+        db.get_one(Order, order_id)
+        db.commit()
+        log_it(order_id)
+
+
+def a_second_one_before_the_first_query(order_id: int) -> None:
+    with NewSyncSession() as db:
+        log_it(order_id)
+        db.get_one(Order, order_id)
+
+
+@app.post("/orders")
+async def beside_the_dependency(db: AsyncSession = Depends(get_db)):
+    await db.get_one(Order, 1)
+    async with NewSession() as second:
+        await second.get_one(Order, 2)  # expect: LG504
+    await db.commit()
+    return {}
+
+
+async def one(order_id: int) -> None:
+    async with NewSession() as db:
+        await db.get_one(Order, order_id)
+
+
+@app.post("/gathered")
+async def a_gather_of_sessions(db: AsyncSession = Depends(get_db)):
+    await db.get_one(Order, 1)
+    await asyncio.gather(one(1), one(2))  # expect: LG504
+    await db.commit()
+    return {}
+
+
+def written_and_forgotten(order_id: int) -> None:
+    with NewSyncSession() as db:
+        db.add(Order(id=order_id))  # expect: LG505
+
+
+def written_and_forgotten_on_a_branch(order_id: int, keep: bool) -> None:
+    with NewSyncSession() as db:
+        db.add(Order(id=order_id))  # expect: LG505
+        if keep:
+            db.commit()
+
+
+def written_and_rolled_back(order_id: int) -> None:
+    with NewSyncSession() as db:
+        db.add(Order(id=order_id))
+        db.rollback()
+
+
+def save(db: Session, order_id: int) -> None:
+    db.add(Order(id=order_id))
+
+
+def committed_by_the_caller(order_id: int) -> None:
+    with NewSyncSession() as db:
+        save(db, order_id)
+        db.commit()
+
+
+def committed_by_nobody(order_id: int) -> None:
+    with NewSyncSession() as db:
+        save(db, order_id)  # expect: LG505
