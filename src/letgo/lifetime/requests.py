@@ -19,6 +19,7 @@ from letgo.lifetime.values import (
     Instance,
     Key,
     Lazy,
+    Object,
     Partial,
     Response,
     Session,
@@ -127,7 +128,9 @@ def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) ->
         match option:
             case FunctionValue():
                 given = _run_dependency(request, option, dependency, asked)
-                return _by_annotation(request, dependency, asked, name, option) if given is None else given
+                if given is None or isinstance(given, Object):
+                    given = _by_annotation(request, dependency, asked, name, option) or given
+                return given
             case Partial(FunctionValue() as function, arguments, keywords):
                 bound = calls.bind(function, calls.Arguments(arguments, dict(keywords), False))
                 return _run_dependency(request, function, dependency, asked, bound)
