@@ -10,12 +10,14 @@ import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 import letgo
 from letgo.cli import cli
+from letgo.lifetime.interpret import run as run_function
 
 APP = """\
 import httpx
@@ -370,3 +372,25 @@ def test_a_defect_of_letgo_asks_to_be_reported_and_shows_its_traceback_on_demand
     assert "letgo failed: ZeroDivisionError: on purpose" in result.stderr and "report it" in result.stderr
     monkeypatch.setenv("LETGO_DEBUG", "1")
     assert isinstance(letgo_in("check").exception, ZeroDivisionError)
+
+
+def test_a_defect_in_one_function_costs_that_function_alone_and_is_told_once(
+    letgo_in: Letgo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("other.py").write_text(APP.replace("pay", "refund"))
+
+    def fail(*arguments: Any, **keywords: Any) -> Any:
+        if arguments[0].function.name == "refund":
+            raise RecursionError("on purpose")
+        return run_function(*arguments, **keywords)
+
+    monkeypatch.setattr("letgo.lifetime.interpret.run", fail)
+    result = letgo_in("check", "--output-format", "json")
+    assert result.exit_code == 2
+    assert findings(result) == [("LG201", "app.py", WAITING)]
+    line = APP.splitlines().index("def pay(key: int, db: Session = Depends(get_db)) -> None:") + 1
+    said = f"other.py:{line}: could not be read: refund: letgo could not follow it: RecursionError: on purpose"
+    assert result.stderr.splitlines() == [f"error: {said}"]
+    assert letgo_in("check").stdout.count("RecursionError: on purpose") == 1
+    monkeypatch.setenv("LETGO_DEBUG", "1")
+    assert isinstance(letgo_in("check").exception, RecursionError)

@@ -22,7 +22,7 @@ from letgo.rules.suppression import Covers, Said, Stale, prune, suppress
 from letgo.rules.suppression.allowlist import load_allowlist, write_allowlist
 from letgo.rules.suppression.baseline import Baseline, counted, grown, load_baseline, write_baseline
 from letgo.rules.suppression.comments import comments_in
-from letgo.source.codebase import CodeBase
+from letgo.source.codebase import CodeBase, Unreadable
 from letgo.source.errors import UserError
 from letgo.source.names import Names
 from letgo.source.read import collection_paused, read
@@ -41,11 +41,27 @@ class Followed:
     facts: Facts
     seconds: float
 
+    @property
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """The files of which something was not understood: all of it, or a function in which letgo failed."""
+        failures = [
+            Unreadable(failure.site.path, failure.site.line, f"{failure.call}: {failure.reason}")
+            for failure in self.facts.unresolved
+            if failure.failed
+        ]
+        return tuple(sorted((*self.codebase.unreadable, *failures), key=lambda found: (found.path, found.line)))
+
 
 def follow_paths(
-    paths: Sequence[Path], settings: Settings, *, use_cache: bool = True, progress: Progress | None = None
+    paths: Sequence[Path],
+    settings: Settings,
+    *,
+    use_cache: bool = True,
+    progress: Progress | None = None,
+    debug: bool = False,
 ) -> Followed:
-    """Reads the files at and below `paths` and follows their sessions. Raises `UserError` for a path not there."""
+    """Reads the files at and below `paths` and follows their sessions. Raises `UserError` for a path not there, and
+    with `debug` whatever makes letgo fail in one function."""
     started = time.perf_counter()
     with collection_paused():
         codebase = read(
@@ -63,6 +79,7 @@ def follow_paths(
             waits=Waits.with_extensions(dict(settings.waits), settings.harmless),
             settings=Known(frozenset(settings.sessions), frozenset(settings.openers), frozenset(settings.releasers)),
             fastapi=settings.fastapi_version,
+            debug=debug,
         )
     return Followed(codebase, names, facts, time.perf_counter() - started)
 
@@ -80,8 +97,8 @@ def check(followed: Followed, paths: Sequence[Path], settings: Settings, *, unre
         findings=tuple(finding for finding in shown if finding.suppression is None),
         suppressed=tuple(finding for finding in shown if finding.suppression),
         stale=stale,
-        unreadable=codebase.unreadable,
-        unresolved=followed.facts.unresolved if unresolved else (),
+        unreadable=followed.unreadable,
+        unresolved=tuple(call for call in followed.facts.unresolved if unresolved and not call.failed),
         rules=RULES,
         files=len(codebase.modules),
         seconds=followed.seconds,
@@ -147,7 +164,7 @@ def _covers(followed: Followed, paths: Sequence[Path], settings: Settings) -> Co
     """Whether this run looked for a code in a file: below one of the paths (even if it is gone), and readable."""
     root = followed.codebase.root
     places = [path.resolve() for path in paths]
-    unreadable = {found.path for found in followed.codebase.unreadable}
+    unreadable = {found.path for found in followed.unreadable}
 
     def covers(path: str, code: str) -> bool:
         location = (root / path).resolve()
@@ -162,8 +179,8 @@ def _is_confident(finding: Finding, wanted: Confidence) -> bool:
 
 
 def _refuse_unreadable(followed: Followed) -> None:
-    if followed.codebase.unreadable:
-        lines = [f"{found.path}:{found.line}: {found.reason}" for found in followed.codebase.unreadable]
+    if followed.unreadable:
+        lines = [f"{found.path}:{found.line}: {found.reason}" for found in followed.unreadable]
         raise UserError(
             "\n".join(("these files could not be read:", *lines)), "mend them, or leave them out: --exclude"
         )
@@ -174,9 +191,7 @@ def _refuse_unreadable(followed: Followed) -> None:
 
 def unreadable(followed: Followed) -> list[str]:
     """A line for each file that could not be read."""
-    return [
-        f"{place(found.path, found.line)}: could not be read: {found.reason}" for found in followed.codebase.unreadable
-    ]
+    return [f"{place(found.path, found.line)}: could not be read: {found.reason}" for found in followed.unreadable]
 
 
 def file_and_function(target: str) -> tuple[Path, str]:

@@ -310,7 +310,14 @@ def _follow(paths: tuple[Path, ...], given: dict[str, Any]) -> "tuple[Settings, 
 
     settings = _settings(paths, given)
     with progress() as show:
-        return settings, follow_paths(_places(paths), settings, use_cache=not given["no_cache"], progress=show)
+        followed = follow_paths(
+            _places(paths), settings, use_cache=not given["no_cache"], progress=show, debug=_is_debugged()
+        )
+    return settings, followed
+
+
+def _is_debugged() -> bool:
+    return bool(click.get_current_context().find_root().params["debug"])
 
 
 def _look(output_file: Path | None) -> Any:

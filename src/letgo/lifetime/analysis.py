@@ -90,10 +90,11 @@ class Settings(NamedTuple):
 class Analysis:
     """The state of one run. Everything is filled while functions are followed; nothing is read before it is made."""
 
-    def __init__(self, names: Names, waits: Waits, settings: Settings) -> None:
+    def __init__(self, names: Names, waits: Waits, settings: Settings, *, debug: bool = False) -> None:
         self.names = names
         self.waits = waits
         self.settings = settings
+        self.debug = debug
         self.memo = Memo()
         self.shared: dict[Key, Traits] = {}
         self.always: dict[int, Fixed] = {}
@@ -118,6 +119,13 @@ class Analysis:
 
     def note_unresolved(self, site: Site, call: str) -> None:
         self.memo.note(Unresolved(site, call, "what is called is not known; it is given a session"))
+
+    def note_failure(self, function: Site, error: Exception) -> None:
+        """A defect of letgo costs what it knows of one function, not the run. Raised where one looks for it."""
+        if self.debug:
+            raise error
+        said = f"letgo could not follow it: {type(error).__name__}: {error}"
+        self.memo.note(Unresolved(function, function.function, said, failed=True))
 
     def known(self, dotted: str) -> Knowledge:
         found = self.knowledge.get(dotted)

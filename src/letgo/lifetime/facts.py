@@ -12,11 +12,15 @@ YIELDS = "yield"
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """A call that could not be followed although it was given a session; `reason` says why, in words."""
+    """A call that could not be followed although it was given a session; `reason` says why, in words.
+
+    `failed`: it is a function in which letgo itself failed. What it holds is not known.
+    """
 
     site: Site
     call: str
     reason: str
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def collected(found: Iterable[Fact]) -> Facts:
     streamed = {(fact.function.path, fact.function.function) for fact in found if isinstance(fact, Streamed)}
     holds: dict[Hashable, Hold] = {}
     misuses: dict[Hashable, Misuse] = {}
-    unresolved: dict[Site, Unresolved] = {}
+    unresolved: dict[Hashable, Unresolved] = {}
     for fact in found:
         match fact:
             case Hold(waits=(wait,)):
@@ -66,12 +70,13 @@ def collected(found: Iterable[Fact]) -> Facts:
             case Misuse():
                 key = (fact.kind, fact.function, fact.site, fact.session.name)
                 misuses[key] = _better(misuses.get(key), fact)
-            case Unresolved(site=site):
-                unresolved[site] = min(unresolved.get(site, fact), fact, key=lambda each: each.call)
+            case Unresolved(site=site, failed=failed):
+                known = unresolved.get((site, failed), fact)
+                unresolved[site, failed] = min(known, fact, key=lambda each: (each.call, each.reason))
     return Facts(
         tuple(_together(sorted(holds.values(), key=_order))),
         tuple(sorted(misuses.values(), key=lambda each: (_place(each.site), each.kind, _place(each.function)))),
-        tuple(sorted(unresolved.values(), key=lambda each: _place(each.site))),
+        tuple(sorted(unresolved.values(), key=lambda each: (_place(each.site), each.failed))),
     )
 
 

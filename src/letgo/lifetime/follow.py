@@ -20,6 +20,7 @@ from letgo.lifetime.sqlalchemy import QUERY_TERMINALS
 from letgo.lifetime.values import FunctionValue, Instance
 from letgo.lifetime.waits import Waits
 from letgo.source.codebase import CodeBase
+from letgo.source.errors import UserError
 from letgo.source.forked import can_fork, finish, start
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
 from letgo.source.program import Attr, Call, Class, Const, Expr, Function, Group, Item, Module, Name
@@ -66,10 +67,11 @@ def follow(
     settings: Settings | None = None,
     fastapi: str | None = None,
     jobs: int = 1,
+    debug: bool = False,
 ) -> Facts:
     """Follows every session of a code base. `fastapi` overrides the FastAPI version read from lock files. `jobs` is the
-    largest number of processes."""
-    analysis = Analysis(names or Names(codebase), waits or Waits.default(), settings or Settings())
+    largest number of processes. `debug` raises what makes letgo fail in a function, which is `unresolved` otherwise."""
+    analysis = Analysis(names or Names(codebase), waits or Waits.default(), settings or Settings(), debug=debug)
     findings = Findings(analysis.memo)
     _follow_all(analysis, findings, tuple(_endpoints(analysis, codebase, fastapi)), jobs)
     others = tuple(_functions(analysis, codebase))
@@ -146,7 +148,12 @@ def _follow_rest(analysis: Analysis, waiting: Iterator[Sequence[Root | Alone]], 
         if once and led & memo.facts.get(Followed(root.function), 0):
             continue
         memo.begin()
-        root.follow()
+        try:
+            root.follow()
+        except UserError:
+            raise
+        except Exception as error:
+            analysis.note_failure(root.function, error)
         led |= memo.reached.facts
         found[root.name] = Outcome(memo.reached.facts, memo.reached.modules)
     return Outcomes(tuple(memo.facts), tuple(memo.modules), found)

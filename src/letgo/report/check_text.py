@@ -94,7 +94,8 @@ def _unresolved(outcome: Outcome, look: Look) -> Iterator[str]:
 
 def _unreadable(outcome: Outcome, look: Look) -> Iterator[str]:
     if outcome.unreadable:
-        yield look.paint(f"{plural(len(outcome.unreadable), 'file')} could not be read:", fg="red", bold=True)
+        files = len({found.path for found in outcome.unreadable})
+        yield look.paint(f"{plural(files, 'file')} could not be read:", fg="red", bold=True)
         for found in outcome.unreadable:
             yield f"   {look.paint(printable(place(found.path, found.line)), fg='cyan')} {printable(found.reason)}"
         yield ""
