@@ -100,7 +100,7 @@ class Analysis:
         self.always: dict[int, Fixed] = {}
         self.declared: dict[tuple[int, int], Value | None] = {}
         self.knowledge: dict[str, Knowledge] = {}
-        self.states: dict[str, Value] | None = None
+        self.states: dict[str, tuple[Value, Module]] | None = None
         self.definitions: dict[tuple[str, str], Site] = {}
 
     def misuse(

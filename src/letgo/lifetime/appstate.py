@@ -28,8 +28,13 @@ def kept(analysis: Analysis, name: str) -> Value | None:
                         case Assign(Attr(Attr(_, "state", _), attribute, _)) if attribute not in analysis.states:
                             value = _assigned(analysis, place, attribute, step)
                             if value is not None:
-                                analysis.states[attribute] = value
-    return analysis.states.get(name)
+                                analysis.states[attribute] = (value, place.module)
+    found = analysis.states.get(name)
+    if found is None:
+        return None
+    value, module = found
+    analysis.memo.consult(module)
+    return value
 
 
 def _assigned(analysis: Analysis, place: Place, name: str, step: Assign) -> Value | None:

@@ -61,6 +61,8 @@ def follow_endpoint(analysis: Analysis, endpoint: Endpoint, ends: Ends, pool: in
     if symbol.function.is_generator:
         analysis.memo.note(Streamed(frame.site))
     entered = {key for key, state in request.world.sessions.items() if state.is_open}
+    for key, state in request.world.sessions.items():
+        request.world.sessions[key] = state._replace(committed=False)  # what follows is to tell of the endpoint alone
     interpret.run(frame, [(ir.ENTRY, 0, request.world.copy())])
     exits = list(frame.exits)
     for world in exits:
@@ -363,9 +365,11 @@ def _note_never_closed(request: _Request, world: World) -> None:
     """A dependency gave a session, and neither it nor the endpoint closes it."""
     for key, state in world.sessions.items():
         traits = request.frame.traits.get(key)
-        if traits is not None and traits.owned and traits.source.origin is Origin.DEPENDENCY and state.is_open:
+        if traits is None or not state.is_open or traits.source.origin is not Origin.DEPENDENCY:
+            continue
+        if traits.owned and traits.certain:
             request.analysis.misuse(
-                MisuseKind.NEVER_CLOSED, request.frame.site, traits.source, traits.source.site, traits.certain
+                MisuseKind.NEVER_CLOSED, request.frame.site, traits.source, traits.source.site, True
             )
 
 

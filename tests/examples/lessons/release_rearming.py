@@ -99,6 +99,16 @@ async def refreshed_before_the_commit(db: AsyncSession = Depends(get_db)):
     return order
 
 
+async def a_dependency_that_commits(db: AsyncSession = Depends(get_db)) -> None:
+    await db.scalars(select(Order))
+    await db.commit()
+
+
+@app.get("/committed", dependencies=[Depends(a_dependency_that_commits)])
+async def committed_by_a_dependency_before(db: AsyncSession = Depends(get_db)):
+    return (await db.scalars(select(Order.id))).all()  # expect: LG101
+
+
 def merged_again(order: Order) -> None:
     with NewSyncSession() as db:
         db.get_one(Order, 1)
