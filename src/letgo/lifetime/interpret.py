@@ -261,8 +261,9 @@ def assign(frame: Frame, world: World, target: ir.Expr, value: Value | None, lin
 
 
 def with_attribute(holder: Instance, name: str, value: Value | None) -> Instance:
+    """The object with an attribute set. A constant is not kept: other methods may set another."""
     kept = [item for item in holder.attributes if item[0] != name]
-    if value is not None:
+    if value is not None and not isinstance(value, Constant):
         kept.append((name, value))
     return Instance(holder.cls, tuple(sorted(kept, key=lambda item: item[0])))
 

@@ -6,6 +6,7 @@ from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.values import (
     NONE,
     ClassValue,
+    Constant,
     Factory,
     FunctionValue,
     Instance,
@@ -311,6 +312,8 @@ def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | Non
 
     step = Assign(Name(name), field.value, None, field.line)
     value = calls.evaluate_at_module_level(analysis, owner.module, step)
+    if isinstance(value, Constant):
+        return None  # a default, that objects may have replaced
     return share(
         analysis, value, f"{owner.module.path}:{owner.cls.qualname}.{name}",
         Site(owner.module.path, field.line, owner.cls.qualname), Origin.ATTRIBUTE, name,
