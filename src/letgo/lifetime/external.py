@@ -235,7 +235,7 @@ def start_task(frame: Frame, world: World, dotted: str, arguments: Arguments, pl
     given = arguments.get(place, name)
     values = [given, *arguments.positional[place + 1 :], *arguments.keywords.values()]
     wait = Wait(WaitKind.TASK, _called(given) or dotted.rpartition(".")[2], frame.at(line))
-    for key in _sessions_within(values):
+    for key in sessions_within(values):
         opened = world.sessions.get(key, UNTOUCHED).opened
         effects.hold(frame, key, opened or Chain(frame.at(line), (), True), wait, True)
 
@@ -250,7 +250,7 @@ def _called(value: Value | None) -> str:
     return ""
 
 
-def _sessions_within(values: list[Value | None]) -> list[Key]:
+def sessions_within(values: list[Value | None]) -> list[Key]:
     found: list[Key] = []
 
     def visit(value: Value | None) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from letgo.holds import Hold, Misuse, Site
 
@@ -32,19 +32,22 @@ class Facts:
     unresolved: tuple[Unresolved, ...] = ()
 
 
-class Followed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Followed:
     """A function was followed from somewhere: there is no need to follow it by itself."""
 
     function: Site
 
 
-class Streamed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Streamed:
     """A generator is run by a response, for as long as the client takes."""
 
     function: Site
 
 
-class Leaves(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Leaves:
     """A function of this name leaves a shared session open."""
 
     name: str

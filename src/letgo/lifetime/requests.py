@@ -8,6 +8,7 @@ from letgo.lifetime import calls, effects, functions, interpret, objects
 from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.endpoints import Endpoint
+from letgo.lifetime.external import sessions_within
 from letgo.lifetime.facts import Followed, Streamed
 from letgo.lifetime.framework import ExitMoment
 from letgo.lifetime.functions import Activation
@@ -319,7 +320,7 @@ def _stream(request: _Request, world: World, response: Response, line: int) -> N
             continue
         gone = [
             key
-            for key in dict.fromkeys(sessions_of(body))
+            for key in sessions_within([body])
             if key in frame.traits and world.sessions.get(key, UNTOUCHED).phases == CLOSED
         ]
         for key in gone:
