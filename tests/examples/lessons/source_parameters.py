@@ -1,4 +1,4 @@
-"""A session that a caller gives: the callee's waits are the caller's holds, and its own if nobody is seen to call it."""
+"""A session that a caller gives: the callee's waits are the caller's holds, its own if nobody is seen to call it."""
 
 import httpx
 from sqlalchemy.orm import Session
