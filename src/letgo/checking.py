@@ -25,7 +25,7 @@ from letgo.rules.suppression.comments import comments_in
 from letgo.source.codebase import CodeBase, Unreadable
 from letgo.source.errors import UserError
 from letgo.source.names import Names
-from letgo.source.read import collection_paused, read
+from letgo.source.read import collection_paused, cores, read
 from letgo.source.settings import Settings
 
 CODES = frozenset(rule.code for rule in RULES)
@@ -79,7 +79,10 @@ def follow_paths(
             waits=Waits.with_extensions(dict(settings.waits), settings.harmless),
             settings=Known(frozenset(settings.sessions), frozenset(settings.openers), frozenset(settings.releasers)),
             fastapi=settings.fastapi_version,
+            jobs=settings.jobs or cores(),
             debug=debug,
+            cache=settings.cache_dir if use_cache and not debug else None,
+            said=(settings.waits, settings.harmless),
         )
     return Followed(codebase, names, facts, time.perf_counter() - started)
 

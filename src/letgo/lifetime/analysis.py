@@ -100,7 +100,8 @@ class Analysis:
         self.always: dict[int, Fixed] = {}
         self.declared: dict[tuple[int, int], Value | None] = {}
         self.knowledge: dict[str, Knowledge] = {}
-        self.states: dict[str, tuple[Value, Module]] | None = None
+        self.states: dict[str, Value] | None = None
+        self.keepers: list[Module] = []  # the modules that may put something on a state
         self.definitions: dict[tuple[str, str], Site] = {}
 
     def misuse(

@@ -26,15 +26,13 @@ def kept(analysis: Analysis, name: str) -> Value | None:
                 for step in block.steps:
                     match step:
                         case Assign(Attr(Attr(_, "state", _), attribute, _)) if attribute not in analysis.states:
+                            analysis.keepers.append(place.module)
                             value = _assigned(analysis, place, attribute, step)
                             if value is not None:
-                                analysis.states[attribute] = (value, place.module)
-    found = analysis.states.get(name)
-    if found is None:
-        return None
-    value, module = found
-    analysis.memo.consult(module)
-    return value
+                                analysis.states[attribute] = value
+    for module in analysis.keepers:
+        analysis.memo.consult(module)
+    return analysis.states.get(name)
 
 
 def _assigned(analysis: Analysis, place: Place, name: str, step: Assign) -> Value | None:

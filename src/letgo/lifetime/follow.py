@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 from letgo.holds import Site
@@ -13,8 +14,9 @@ from letgo.lifetime.analysis import Analysis, Settings
 from letgo.lifetime.endpoints import Dependency, Endpoint, endpoints
 from letgo.lifetime.facts import Facts, Followed, Leaves, collected
 from letgo.lifetime.findings import Findings, Outcome, Outcomes
-from letgo.lifetime.framework import ends, fastapi_version
+from letgo.lifetime.framework import Version, ends, fastapi_version
 from letgo.lifetime.memo import Bits
+from letgo.lifetime.memory import keep, memory_in, recall
 from letgo.lifetime.objects import manages
 from letgo.lifetime.sqlalchemy import QUERY_TERMINALS
 from letgo.lifetime.values import FunctionValue, Instance
@@ -68,12 +70,23 @@ def follow(
     fastapi: str | None = None,
     jobs: int = 1,
     debug: bool = False,
+    cache: Path | None = None,
+    said: object = None,
 ) -> Facts:
-    """Follows every session of a code base. `fastapi` overrides the FastAPI version read from lock files. `jobs` is the
-    largest number of processes. `debug` raises what makes letgo fail in a function, which is `unresolved` otherwise."""
+    """Follows every session of a code base.
+
+    `fastapi` overrides the FastAPI version read from lock files. `jobs` is the largest number of processes. `debug`
+    raises what makes letgo fail in a function, which is `unresolved` otherwise. `cache` is the directory to keep what
+    was found in for the next run; all that `waits` were told must be `said` then.
+    """
     analysis = Analysis(names or Names(codebase), waits or Waits.default(), settings or Settings(), debug=debug)
     findings = Findings(analysis.memo)
-    _follow_all(analysis, findings, tuple(_endpoints(analysis, codebase, fastapi)), jobs)
+    version, pool = fastapi_version(codebase.root, fastapi), pool_size(codebase)
+    memory = memory_in(cache, codebase, said, version, pool, *map(sorted, analysis.settings)) if cache else None
+    remembered = recall(memory, codebase.digests) if memory else []
+    for outcomes in remembered:
+        findings.add(outcomes)
+    _follow_all(analysis, findings, tuple(_endpoints(analysis, version, pool)), jobs)
     others = tuple(_functions(analysis, codebase))
     for roots in _beginnings(analysis, codebase, others):
         _follow_once(analysis, findings, roots, jobs)
@@ -81,6 +94,8 @@ def follow(
     while left := {fact.name for fact in findings.facts() if isinstance(fact, Leaves)} - done:
         done |= left
         _follow_once(analysis, findings, [root for root in others if not left.isdisjoint(root.mentions)], jobs)
+    if memory and (findings.own.roots or len(findings.sources) > len(remembered) + 1):
+        keep(memory, codebase.digests, findings)
     return collected(findings.facts())
 
 
@@ -119,13 +134,17 @@ def _unknown(findings: Findings, roots: Sequence[Root | Alone]) -> Iterator[Root
 CHUNK = 12
 """Roots that one process follows in a row: neighbours lead to the same functions."""
 
+MOST_CHUNKS = 4000
+"""The numbers of so many can wait in a pipe."""
+
 WORTH_A_PROCESS = 24
 """Roots, which take some 200 ms to follow."""
 
 
 def _share_out(analysis: Analysis, findings: Findings, roots: Sequence[Root | Alone], jobs: int, *, once: bool) -> None:
     """Follows the roots, here and in copies of this process, which take what is next until there is no more."""
-    chunks = [roots[start : start + CHUNK] for start in range(0, len(roots), CHUNK)]
+    size = max(CHUNK, len(roots) // MOST_CHUNKS)
+    chunks = [roots[start : start + size] for start in range(0, len(roots), size)]
     count = min(jobs, len(roots) // WORTH_A_PROCESS) if can_fork() else 1
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", buffering=0) as queue:
@@ -162,9 +181,7 @@ def _follow_rest(analysis: Analysis, waiting: Iterator[Sequence[Root | Alone]], 
 # --- where to begin --------------------------------------------------------------------------------------------------
 
 
-def _endpoints(analysis: Analysis, codebase: CodeBase, fastapi: str | None) -> Iterator[Root]:
-    version = fastapi_version(codebase.root, fastapi)
-    pool = pool_size(codebase)
+def _endpoints(analysis: Analysis, version: Version, pool: int) -> Iterator[Root]:
     for endpoint in endpoints(analysis.names):
         symbol = endpoint.function
         site = Site(symbol.module.path, symbol.function.line, symbol.function.qualname)

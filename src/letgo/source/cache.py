@@ -1,8 +1,9 @@
 """Keeps what was read of each file for the next run, in one file of the cache directory.
 
-Its first line is JSON: the key, and for each path the stamp and digest of its content and the size and checksum of its
-frozen module; these follow, one after the other. So a run in which nothing has changed opens one file, and only asks
-the file system about the others. Whatever is wrong with a cache, it is read anew: nothing here raises.
+Its first line is JSON: the key, and for each path the stamp and digest of its content, the size and checksum of its
+frozen module, and its outline; the modules follow, one after the other. So a run in which nothing has changed opens one
+file, and only asks the file system about the others. Whatever is wrong with a cache, it is read anew: nothing here
+raises.
 """
 
 import json
@@ -31,11 +32,11 @@ def load(directory: Path) -> dict[str, Entry]:
             return {}
         entries = {}
         position = 0
-        for path, stamp, digest, size, checksum in header["entries"]:
+        for path, stamp, digest, size, checksum, outline in header["entries"]:
             frozen = rest[position : position + size]
             position += size
             if zlib.crc32(frozen) == checksum:
-                entries[path] = Entry(Stamp(*stamp) if stamp else None, digest, frozen)
+                entries[path] = Entry(Stamp(*stamp) if stamp else None, digest, frozen, outline)
         return entries
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return {}
@@ -46,7 +47,7 @@ def save(directory: Path, entries: Mapping[str, Entry]) -> None:
     header = {
         "key": key(),
         "entries": [
-            (path, entry.stamp, entry.digest, len(entry.frozen), zlib.crc32(entry.frozen))
+            (path, entry.stamp, entry.digest, len(entry.frozen), zlib.crc32(entry.frozen), entry.outline)
             for path, entry in entries.items()
         ],
     }

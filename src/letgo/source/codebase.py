@@ -19,10 +19,12 @@ class Unreadable:
 class CodeBase:
     """`root` is the directory that all paths are relative to. `modules` are ordered by path.
 
-    `digests` maps each module's path to the digest of its content, the key of everything that is cached.
+    `digests` maps each module's path to the digest of its content, the key of everything that is cached,
+    and `outlines` to that of what it means to other modules.
     """
 
     root: Path
     modules: tuple[Module, ...]
     unreadable: tuple[Unreadable, ...] = ()
     digests: dict[str, str] = field(default_factory=dict)
+    outlines: dict[str, str] = field(default_factory=dict)

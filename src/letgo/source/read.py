@@ -65,6 +65,7 @@ def read(
         tuple(module for _, module in sorted(modules.items())),
         tuple(sorted(unreadable, key=lambda item: (item.path, item.line))),
         {path: entry.digest for path, entry in sorted(entries.items())},
+        {path: entry.outline for path, entry in sorted(entries.items())},
     )
 
 

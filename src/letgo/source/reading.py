@@ -16,6 +16,7 @@ from letgo.source.frozen import freeze
 from letgo.source.ignores import find_ignores
 from letgo.source.lower import lower
 from letgo.source.newer import parse
+from letgo.source.outline import outline
 from letgo.source.text import NotText, decode
 
 DEEP_STACK = 512 * 2**20
@@ -36,7 +37,7 @@ class Stamp(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What is known of a file: its module, frozen, and the digest of the content it was made from.
+    """What is known of a file: its module, frozen, the digest of the content it was made from, and its outline.
 
     `stamp` is None when the file had changed so shortly before that it could change again under the same stamp.
     """
@@ -44,6 +45,7 @@ class Entry(NamedTuple):
     stamp: Stamp | None
     digest: str
     frozen: bytes | memoryview
+    outline: str = ""
 
 
 SETTLED = 2 * 10**9
@@ -73,7 +75,7 @@ def read_file(file: SourceFile) -> Entry | Unreadable:
     try:
         text = decode(content)
         module = lower(parse_deep(text), file.path, find_ignores(text))
-        return Entry(stamp, digest_of(content), freeze(module))
+        return Entry(stamp, digest_of(content), freeze(module), outline(module))
     except NotText as error:
         return Unreadable(file.path, error.line, error.reason)
     except SyntaxError as error:

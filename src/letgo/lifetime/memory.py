@@ -1,0 +1,139 @@
+"""Keeps what was found of each root for the next run, beside what was read of the files.
+
+A root's facts depend on the content of the modules that it was followed into, and on what the names of the whole code
+base mean, which their outlines tell. So the facts are kept under a key of all outlines, and those of a root are
+believed while none of its modules has changed. Like the cache of modules, this is data from a place that others may
+write to: it is read as plain values and the types of facts, and whatever is wrong with it, it is as if it were not.
+"""
+
+import io
+import json
+import os
+import pickle
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import fields
+from enum import Enum
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from letgo import holds
+from letgo.lifetime import facts
+from letgo.lifetime.findings import Findings, Outcome, Outcomes
+from letgo.source import cache
+from letgo.source.codebase import CodeBase
+
+MANY = 8
+"""How many sources are kept apart: each run in which something has changed adds one or two."""
+
+
+class Memory(NamedTuple):
+    """Where facts are kept, and under which key."""
+
+    directory: Path
+    key: str
+
+    @property
+    def file(self) -> Path:
+        return self.directory / f"facts.{sys.implementation.cache_tag}"
+
+
+def memory_in(directory: Path, codebase: CodeBase, *said: object) -> Memory:
+    """The memory of this code base as its outlines are now, where all else that facts depend on is as `said`."""
+    key = blake2b(repr((code(), said, sorted(codebase.outlines.items()))).encode(), digest_size=16)
+    return Memory(directory, key.hexdigest())
+
+
+def code() -> str:
+    """A digest of letgo's own code, as far as facts depend on it."""
+    here = Path(__file__).parent
+    digest = blake2b(cache.key().encode(), digest_size=16)
+    for path in (*sorted(here.glob("*.py")), here.parent / "holds.py"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def recall(memory: Memory, digests: Mapping[str, str]) -> list[Outcomes]:
+    """What was found before and still holds, where the contents of the modules are as `digests` say now."""
+    try:
+        with memory.file.open("rb") as file:
+            header = json.loads(file.readline())
+            content = file.read()
+        if header["key"] != memory.key or header["checksum"] != zlib.crc32(content):
+            return []
+        before, sources = Thaw(io.BytesIO(content)).load()
+        changed = {path for path, digest in digests.items() if before.get(path) != digest}
+        return [_still_true(Outcomes(*source), changed) for source in sources]
+    except Exception:  # what damaged or hostile bytes lead to is not limited to a few types
+        return []
+
+
+def _still_true(source: Outcomes, changed: set[str]) -> Outcomes:
+    touched = sum(1 << number for number, path in enumerate(source.modules) if path in changed)
+    roots = {name: Outcome(*found) for name, found in source.roots.items()}
+    return source._replace(roots={name: found for name, found in roots.items() if not found.modules & touched})
+
+
+def keep(memory: Memory, digests: Mapping[str, str], findings: Findings) -> None:
+    """Replaces the memory as a whole. Does nothing where it can't."""
+    sources = sorted((source.outcomes() for source in findings.sources), key=lambda each: -len(each.roots))[:MANY]
+    content = _frozen((dict(digests), [tuple(source) for source in sources if source.roots]))
+    header = {"key": memory.key, "checksum": zlib.crc32(content)}
+    with suppress(OSError):
+        cache.make(memory.directory)
+        unfinished = memory.directory / f"unfinished.{os.urandom(8).hex()}"
+        try:
+            unfinished.write_bytes(json.dumps(header).encode() + b"\n" + content)
+            unfinished.replace(memory.file)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+# --- bytes -----------------------------------------------------------------------------------------------------------
+
+
+def _shapes(module: Any) -> dict[tuple[str, str], Any]:
+    return {
+        (module.__name__, name): value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__
+    }
+
+
+SHAPES = _shapes(holds) | _shapes(facts)
+"""The types of facts and of their parts, by module and name."""
+
+Reduction = Callable[[Any], tuple[Any, tuple[Any, ...]]]
+
+
+def _as_call(shape: Any) -> Reduction:
+    """How a value is written: as a call of its type."""
+    if issubclass(shape, Enum):
+        return lambda value: (shape, (value.value,))
+    if issubclass(shape, tuple):
+        return lambda value: (shape, tuple(value))
+    names = [field.name for field in fields(shape)]
+    return lambda value: (shape, tuple([getattr(value, name) for name in names]))
+
+
+REDUCTIONS = {shape: _as_call(shape) for shape in SHAPES.values()} | {Outcome: lambda found: (tuple, (tuple(found),))}
+
+
+def _frozen(value: object) -> bytes:
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, protocol=5)
+    pickler.dispatch_table = REDUCTIONS
+    pickler.dump(value)
+    return buffer.getvalue()
+
+
+class Thaw(pickle.Unpickler):
+    """Reads what `_frozen` wrote, and refuses the name of anything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("builtins", "tuple"):
+            return tuple
+        return SHAPES[module, name]
