@@ -25,7 +25,7 @@ from letgo.source.codebase import CodeBase
 from letgo.source.errors import UserError
 from letgo.source.forked import can_fork, finish, start
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
-from letgo.source.program import Attr, Call, Class, Const, Expr, Function, Group, Item, Module, Name
+from letgo.source.program import Assign, Attr, Call, Class, Const, Expr, Function, Group, Item, Module, Name
 from letgo.source.program import Sequence as Display
 from letgo.source.walk import calls
 
@@ -250,30 +250,29 @@ def _uses_held_session(function: Function) -> bool:
 def makers(analysis: Analysis, codebase: CodeBase) -> frozenset[str]:
     """The names by which sessions are made: SQLAlchemy's, and the variables and functions that pass them on."""
     found = set(_MAKERS)
-    functions_left = list(all_functions(analysis.names, codebase))
-    while True:
+    assigned = [
+        step
+        for module in codebase.modules
+        for block in module.body.blocks
+        for step in block.steps
+        if isinstance(step, Assign) and isinstance(step.target, Name) and (step.annotation or type(step.value) is Call)
+    ]
+    left = list(all_functions(analysis.names, codebase))
+    before = 0
+    while before < len(found):
         before = len(found)
-        for module in codebase.modules:
-            for block in module.body.blocks:
-                for step in block.steps:
-                    target = getattr(step, "target", None)
-                    value = getattr(step, "value", None)
-                    made = isinstance(value, Call) and _mentions(value, found)
-                    if isinstance(target, Name) and (made or _declares(getattr(step, "annotation", None))):
-                        found.add(target.id)
-        remaining = []
-        for symbol in functions_left:
-            if found.isdisjoint(symbol.function.mentions):
-                remaining.append(symbol)
-            elif symbol.owner is not None and symbol.function.name in _MAKING:
+        for step in assigned:
+            made = isinstance(step.value, Call) and _mentions(step.value, found)
+            if isinstance(step.target, Name) and (made or _declares(step.annotation)):
+                found.add(step.target.id)
+        asked = [symbol for symbol in left if not found.isdisjoint(symbol.function.mentions)]
+        left = [symbol for symbol in left if found.isdisjoint(symbol.function.mentions)]
+        for symbol in asked:
+            if symbol.owner is not None and symbol.function.name in _MAKING:
                 found.add(symbol.owner.cls.name)
             elif sessiontypes.gives_session(analysis.names, symbol, set()):
                 found.add(symbol.function.name)
-            else:
-                remaining.append(symbol)
-        functions_left = remaining
-        if len(found) == before:
-            return frozenset(found)
+    return frozenset(found)
 
 
 def _mentions(expr: Call, names: set[str]) -> bool:
