@@ -36,8 +36,8 @@ self: .venv/dev.stamp ## Let letgo check itself and the gateway
 
 verify: lint types contracts self test ## Everything CI runs; the tests come last
 
-bench: .venv/dev.stamp ## Measure letgo beside other tools
-	@$(BIN)/python -m benchmarks
+bench: .venv/dev.stamp ## Measure letgo beside other tools; on a tree of your own with TREE=path
+	@$(BIN)/python -m benchmarks $(if $(TREE),--tree $(TREE)) --write docs
 
 lock: .venv/dev.stamp ## Pin the newest versions of all dependencies
 	$(LOCK) --upgrade --group build -o requirements/base.txt pyproject.toml
