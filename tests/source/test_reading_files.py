@@ -250,6 +250,11 @@ def test_a_very_long_sum_is_read_on_a_larger_stack(tmp_path: Path) -> None:
     assert sys.getrecursionlimit() == limit
 
 
+def test_a_long_chain_of_calls_is_read_on_a_larger_stack(tmp_path: Path) -> None:
+    write(tmp_path, a="x = query" + ".filter(a)" * 400)
+    assert paths(read([tmp_path], root=tmp_path)) == ["a.py"]
+
+
 def test_a_file_of_fifty_thousand_lines_is_read(tmp_path: Path) -> None:
     write(tmp_path, a="x = f(1)\n" * 50_000)
     assert read([tmp_path], root=tmp_path).modules[0].body.end_line == 50_000

@@ -27,6 +27,7 @@ from letgo.source.forked import can_fork, finish, start
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
 from letgo.source.program import Assign, Attr, Call, Class, Const, Expr, Function, Group, Item, Module, Name
 from letgo.source.program import Sequence as Display
+from letgo.source.recursion import recursion_limit
 from letgo.source.walk import calls
 
 _MAKERS = frozenset(
@@ -38,6 +39,9 @@ _VERBS = frozenset(
 )
 _MAKING = frozenset({"__init__", "__enter__", "__aenter__", "__call__"})
 """The methods by which an object of a class comes to hold a session."""
+
+DEEPEST = 20_000
+"""Frames for following an expression of 3,000 levels, some calls down."""
 
 
 class Root(NamedTuple):
@@ -61,6 +65,7 @@ class Alone(NamedTuple):
         return self.symbol.function.mentions
 
 
+@recursion_limit(DEEPEST)
 def follow(
     codebase: CodeBase,
     *,

@@ -128,6 +128,7 @@ def annotation_value(analysis: Analysis, module: Module, function: Function, exp
         return None
     key = (id(function), id(expr))
     if key not in analysis.declared:
+        analysis.declared[key] = None  # an alias may name itself
         analysis.declared[key] = _declared(analysis, module, function, expr)
     return analysis.declared[key]
 

@@ -1,11 +1,9 @@
 """Reads one file: from its bytes to its text, its syntax tree and its module."""
 
-import ast
 import errno
 import stat
-import sys
-import threading
 import time
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -17,14 +15,15 @@ from letgo.source.ignores import find_ignores
 from letgo.source.lower import lower
 from letgo.source.newer import parse
 from letgo.source.outline import outline
+from letgo.source.recursion import on_a_larger_stack, recursion_limit
 from letgo.source.text import NotText, decode
 
-DEEP_STACK = 512 * 2**20
-"""Bytes of address space, of which a file takes what it needs."""
-
-DEEP_RECURSION = 50_000
+PARSING = 50_000
 """Python 3.11 makes syntax trees of three times as many levels, in 3 KB of stack each. Later versions have a limit of
 their own, which can't be raised."""
+
+LOWERING = 10_000
+"""Frames for what comes after: an expression of 3,000 levels can still be followed."""
 
 
 class Stamp(NamedTuple):
@@ -73,9 +72,7 @@ def read_file(file: SourceFile) -> Entry | Unreadable:
     except OSError as error:
         return Unreadable(file.path, 0, f"can't be opened: {error.strerror}")
     try:
-        text = decode(content)
-        module = lower(parse_deep(text), file.path, find_ignores(text))
-        return Entry(stamp, digest_of(content), freeze(module), outline(module))
+        return Entry(stamp, digest_of(content), *understand(decode(content), file.path))
     except NotText as error:
         return Unreadable(file.path, error.line, error.reason)
     except SyntaxError as error:
@@ -86,34 +83,19 @@ def read_file(file: SourceFile) -> Entry | Unreadable:
         return Unreadable(file.path, 0, f"is no valid Python: {error}")
 
 
-def parse_deep(text: str) -> ast.Module:
-    """As `parse`, on a larger stack when the usual one is too small: a sum of 1,000 strings is 1,000 levels deep."""
+def understand(text: str, path: str) -> tuple[bytes, str]:
+    """The module in `text`, frozen, and its outline; made on a larger stack when the usual one is too small."""
     try:
-        return parse(text)
+        module = lower(parse(text), path, find_ignores(text))
+        return freeze(module), outline(module)
     except RecursionError:
-        pass
-    outcome: list[ast.Module | Exception] = []
+        return on_a_larger_stack(partial(_understand_deep, text, path))
 
-    def attempt() -> None:
-        try:
-            outcome.append(parse(text))
-        except Exception as error:
-            outcome.append(error)
 
-    limit, size = sys.getrecursionlimit(), threading.stack_size(DEEP_STACK)
-    try:
-        sys.setrecursionlimit(max(limit, DEEP_RECURSION))
-        thread = threading.Thread(target=attempt)
-        thread.start()
-        thread.join()
-    except RuntimeError as error:
-        raise RecursionError("no room for a larger stack") from error
-    finally:
-        threading.stack_size(size)
-        sys.setrecursionlimit(limit)
-    match outcome:
-        case [ast.Module() as tree]:
-            return tree
-        case [Exception() as failure]:
-            raise failure
-    raise RecursionError
+def _understand_deep(text: str, path: str) -> tuple[bytes, str]:
+    with recursion_limit(PARSING):
+        tree = parse(text)
+    with recursion_limit(LOWERING):
+        module = lower(tree, path, find_ignores(text))
+    with recursion_limit(PARSING):
+        return freeze(module), outline(module)
