@@ -1,6 +1,6 @@
 """Reading attributes, items and the items of a loop."""
 
-from letgo.lifetime import appstate, calls, objects, sqlalchemy
+from letgo.lifetime import appstate, calls, construction, objects, sqlalchemy
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.effects import arm, read_row
 from letgo.lifetime.values import (
@@ -62,7 +62,7 @@ def attribute(
         case Session():
             return value if name in ("sync_session", "session") else Method(value.key, name)
         case Factory(shared=True):
-            return calls.shared_session(frame, world, value) if name in ("registry",) else None
+            return construction.shared_session(frame, world, value) if name in ("registry",) else None
         case AnyOf(parts):
             return either(*(attribute(frame, world, part, name, line) for part in parts))
         case Record() if name in ("values", "items"):
@@ -91,7 +91,7 @@ def class_attribute(frame: Frame, world: World, symbol: ClassSymbol, name: str, 
     if method is not None:
         return bound_method(frame, ClassValue(symbol), method)
     if name == "query" and objects.is_model(analysis, symbol):
-        return calls.model_query(frame, world, symbol)
+        return construction.model_query(frame, world, symbol)
     field = objects.field_value(analysis, symbol, name)
     if field is not None:
         return field

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from letgo.holds import Origin, Site, Source, WaitKind
-from letgo.lifetime import attributes, contexts, effects, exitstacks, external, functions, interpret, objects, orm
-from letgo.lifetime.analysis import Analysis, Frame, receiver_name
+from letgo.holds import Origin, Source, WaitKind
+from letgo.lifetime import (
+    attributes,
+    construction,
+    contexts,
+    effects,
+    exitstacks,
+    external,
+    functions,
+    guesses,
+    interpret,
+    objects,
+    orm,
+)
+from letgo.lifetime.analysis import Frame, receiver_name
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
     FALSE,
@@ -36,11 +48,10 @@ from letgo.lifetime.values import (
     Transaction,
     Value,
     either,
-    rename,
 )
-from letgo.lifetime.world import NOWHERE, UNTOUCHED, Chain, Traits, World, join_states
-from letgo.source.names import ClassSymbol, External, FunctionSymbol
-from letgo.source.program import Assign, Attr, Call, Function, Leave, Module, Name, Star
+from letgo.lifetime.world import World, join_states
+from letgo.source.names import External
+from letgo.source.program import Attr, Call, Leave, Star
 
 if TYPE_CHECKING:
     from letgo.lifetime.functions import Activation
@@ -79,7 +90,7 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
     callee = interpret.evaluate(frame, world, func)
     arguments = evaluate_arguments(frame, world, expr)
     if callee is None:
-        return unknown_call(frame, world, receiver_name(func), arguments, expr.line)
+        return guesses.unknown_call(frame, world, receiver_name(func), arguments, expr.line)
     return apply(frame, world, callee, arguments, expr.line)
 
 
@@ -118,7 +129,7 @@ def call_method(
     match receiver:
         case None:
             assert isinstance(expr.func, Attr)
-            return unknown_method(frame, world, receiver_name(expr.func.value), name, arguments, line)
+            return guesses.unknown_method(frame, world, receiver_name(expr.func.value), name, arguments, line)
         case AnyOf(parts):
             return _each(frame, world, parts, lambda part: call_method(frame, world, part, name, arguments, expr))
         case Session(key):
@@ -138,7 +149,7 @@ def call_method(
         case Object("contextvars.ContextVar", (declared, Text(variable))) if name == "get":
             dotted = objects.is_session_type(frame.analysis, declared)
             factory = Factory(variable, bool(dotted) and is_async(dotted or ""), None, False, True)
-            return shared_session(frame, world, factory) if dotted else None
+            return construction.shared_session(frame, world, factory) if dotted else None
         case Object(dotted) | Outside(dotted):
             method = attributes.external_attribute(frame, receiver, dotted, name)
             if isinstance(method, Factory):
@@ -187,10 +198,10 @@ def _factory_method(
     frame: Frame, world: World, factory: Factory, name: str, arguments: Arguments, line: int
 ) -> Value | None:
     if factory.shared:
-        session = shared_session(frame, world, factory)
+        session = construction.shared_session(frame, world, factory)
         return orm.session_method(frame, world, session.key, name, arguments, line)
     if name in ("begin",):
-        made = new_session(frame, world, factory, line)
+        made = construction.new_session(frame, world, factory, line)
         return Transaction(made.key, True)
     return factory if name == "configure" else None
 
@@ -211,7 +222,7 @@ def _missing_method(
             if isinstance(base, External) and not base.dotted.startswith("builtins."):
                 return external.call(frame, world, f"{base.dotted}.{name}", arguments, expr.line, receiver=receiver)
     assert isinstance(expr.func, Attr)
-    return unknown_method(frame, world, receiver_name(expr.func.value), name, arguments, expr.line)
+    return guesses.unknown_method(frame, world, receiver_name(expr.func.value), name, arguments, expr.line)
 
 
 # --- calling a value -------------------------------------------------------------------------------------------------
@@ -230,13 +241,13 @@ def apply(
         case FunctionValue():
             return invoke(frame, world, callee, arguments, line, receiver_expr=receiver_expr)
         case ClassValue(symbol):
-            return construct(frame, world, symbol, arguments, line)
+            return construction.construct(frame, world, symbol, arguments, line)
         case Outside(dotted) | Object(dotted):
             return external.call(frame, world, dotted, arguments, line, receiver=callee)
         case Factory():
             if callee.shared:
-                return shared_session(frame, world, callee)
-            made = new_session(frame, world, callee, line)
+                return construction.shared_session(frame, world, callee)
+            made = construction.new_session(frame, world, callee, line)
             if callee.pinned or any(isinstance(value, Session) for value in arguments.values()):
                 frame.traits[made.key] = frame.traits[made.key]._replace(pinned=True)
             return made
@@ -293,7 +304,7 @@ def returned(frame: Frame, world: World, activation: Activation, line: int) -> V
     if dotted is None:
         return declared if isinstance(declared, Instance | Object | Factory) else seen
     factory = Factory(symbol.function.name, is_async(dotted), None, False, False)
-    return new_session(frame, world, factory, line)
+    return construction.new_session(frame, world, factory, line)
 
 
 def _rebind_receiver(frame: Frame, world: World, activation: Activation, receiver_expr: object, line: int) -> None:
@@ -395,222 +406,6 @@ def _is_attribute(world: World, value: Value) -> bool:
     return any(attribute is value for each in held for _, attribute in each.attributes)
 
 
-# --- making objects --------------------------------------------------------------------------------------------------
-
-
-def construct(frame: Frame, world: World, symbol: ClassSymbol, arguments: Arguments, line: int) -> Value | None:
-    """An object of a class of the code base."""
-    analysis = frame.analysis
-    if objects.is_session_class(analysis, symbol):
-        factory = Factory(symbol.cls.name, "async" in objects.session_base(analysis, symbol), True, False, False)
-        return apply(frame, world, factory, arguments, line)
-    init = analysis.names.find_method(symbol, "__init__")
-    if init is None:
-        for base in analysis.names.mro(symbol):
-            if isinstance(base, External) and analysis.known(base.dotted).response is not None:
-                return external.call(frame, world, base.dotted, arguments, line)
-        return Instance(symbol, _by_field(analysis, symbol, arguments))
-    value = FunctionValue(init, Instance(symbol, ()), (), False)
-    activation = run(frame, world, value, arguments, line)
-    made = functions.outward(activation, activation.summary.receiver)
-    return made if isinstance(made, Instance) else Instance(symbol, ())
-
-
-def _by_field(analysis: Analysis, symbol: ClassSymbol, arguments: Arguments) -> tuple[tuple[str, Value], ...]:
-    """A dataclass or model gets its attributes by name or, in order, by place."""
-    fields = [
-        field.name
-        for cls in reversed(analysis.names.mro(symbol))
-        if isinstance(cls, ClassSymbol)
-        for field in cls.cls.fields
-        if field.annotation is not None
-    ]
-    known = dict(zip(fields, arguments.positional, strict=False)) | arguments.keywords
-    return tuple(
-        sorted(
-            (name, value)
-            for name, value in known.items()
-            if isinstance(value, Session | Instance | Object | FunctionValue | Factory | Lazy | ClassValue)
-        )
-    )
-
-
-def new_session(frame: Frame, world: World, factory: Factory, line: int, *, certain: bool = True) -> Session:
-    key = f"{line}.{factory.name}"[-48:]
-    source = Source(Origin.FACTORY, factory.name, frame.at(line))
-    frame.traits[key] = Traits(source, factory.is_async, factory.expire_on_commit, factory.pinned, True, False, certain)
-    world.sessions[key] = UNTOUCHED
-    return Session(key)
-
-
-def session_from_elsewhere(frame: Frame, world: World, name: str, line: int, dotted: str | None) -> Session:
-    """A session that came on a way that can't be followed; others answer for its closing."""
-    key = f"{line}.{name}"
-    source = Source(Origin.ATTRIBUTE, name, frame.at(line))
-    frame.traits[key] = Traits(source, bool(dotted and is_async(dotted)), None, False, True, False, dotted is not None)
-    world.sessions[key] = UNTOUCHED
-    return Session(key)
-
-
-def shared_session(frame: Frame, world: World, factory: Factory) -> Session:
-    """The session of a registry (`scoped_session`): one for all who ask on the same thread or task."""
-    key = f"g:{factory.name}"
-    if key not in frame.analysis.shared:
-        source = Source(Origin.GLOBAL, factory.name, NOWHERE)
-        frame.analysis.shared[key] = Traits(
-            source, factory.is_async, factory.expire_on_commit, False, False, True, True
-        )
-    world.sessions.setdefault(key, UNTOUCHED)
-    return Session(key)
-
-
-def publish(frame: Frame, world: World, name: str, value: Value | None) -> Value | None:
-    """A value put into a global variable: its sessions are everybody's from now on."""
-    shared = objects.global_key(frame.module, name)
-
-    def public(key: str) -> str:
-        if key not in frame.traits:
-            return key
-        traits = frame.traits[key]
-        source = Source(Origin.GLOBAL, name, traits.source.site)
-        frame.analysis.shared.setdefault(shared, traits._replace(source=source, owned=False, shared=True))
-        world.sessions[shared] = world.sessions.pop(key, UNTOUCHED)
-        return shared
-
-    return rename(value, public)
-
-
-def model_query(frame: Frame, world: World, symbol: ClassSymbol) -> Value | None:
-    """`Model.query` of Flask-SQLAlchemy and its like: a query of the shared session."""
-    session = shared_session(frame, world, Factory("db.session", False, True, False, True))
-    return Query(session.key, symbol)
-
-
-# --- what can't be followed ------------------------------------------------------------------------------------------
-
-_COMMON = frozenset(
-    "get set add pop put post items keys values append extend update copy close open read write send run start stop "
-    "join split strip format encode decode filter first all count delete create save load execute commit remove clear "
-    "info debug warning error exception index find replace lower upper dict json model_dump insert sort next stream "
-    "search query submit result fetch request patch connect".split()
-)
-
-
-def unknown_method(
-    frame: Frame, world: World, receiver: str, name: str, arguments: Arguments, line: int
-) -> Value | None:
-    """A method of something that is not known: by its name, if only one class or one family of classes has it; else by
-    how it looks."""
-    analysis = frame.analysis
-    if name not in _COMMON and len(name) > 4:
-        found = analysis.names.methods_named(name)
-        if len(found) > 2:
-            found = _of_one_family(analysis, found)
-        if found:
-            return _guess(frame, world, found, arguments, line)
-    if analysis.waits.named_like_client(receiver, name):
-        external_wait(frame, world, WaitKind.EXTERNAL, f"{receiver}.{name}", line, certain=False)
-        return None
-    return unknown_call(frame, world, f"{receiver}.{name}", arguments, line)
-
-
-def _of_one_family(analysis: Analysis, methods: tuple[FunctionSymbol, ...]) -> tuple[FunctionSymbol, ...]:
-    """A few of the methods, if all their classes have one base class in common."""
-    roots = set()
-    for method in methods:
-        assert method.owner is not None
-        bases = [base for base in analysis.names.mro(method.owner) if isinstance(base, ClassSymbol)]
-        roots.add(bases[-1])
-    concrete = tuple(method for method in methods if not attributes.is_abstract(method.function))
-    return concrete[:4] if len(roots) == 1 else ()
-
-
-def _guess(
-    frame: Frame, world: World, found: tuple[FunctionSymbol, ...], arguments: Arguments, line: int
-) -> Value | None:
-    values = []
-    for method in found:
-        assert method.owner is not None
-        value = FunctionValue(method, Instance(method.owner, ()), (), objects.manages(frame.analysis, method))
-        values.append(invoke(frame, world, value, arguments, line, certain=False))
-    return either(*values)
-
-
-def unknown_call(frame: Frame, world: World, name: str, arguments: Arguments, line: int) -> Value | None:
-    """Something that can't be followed. Given a session it most likely uses it; else it is taken to be harmless."""
-    for value in arguments.values():
-        if isinstance(value, Session):
-            effects.arm(frame, world, value.key, Chain(frame.at(line), (), False))
-            world.sessions[value.key] = world.sessions[value.key]._replace(dirty=None)  # it may commit
-            frame.analysis.note_unresolved(frame.at(line), name)
-    return None
-
-
 def external_wait(frame: Frame, world: World, kind: WaitKind, what: str, line: int, *, certain: bool = True) -> None:
     frame.touched = True
     effects.wait(frame, world, kind, what, line, certain)
-
-
-# --- outside any function --------------------------------------------------------------------------------------------
-
-
-def evaluate_at_module_level(analysis: Analysis, module: Module, step: Assign) -> Value | None:
-    """What a module-level (or class-level) assignment gives."""
-    symbol = analysis.names.function_symbol(module, module.body)
-    frame = Frame(analysis, FunctionValue(symbol, None, (), False))
-    return interpret.evaluate(frame, World({}, {}), step.value)
-
-
-def attributes_of_a_new(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value]:
-    """The attributes of an object whose construction was not seen. Its sessions are shared by all its methods."""
-    init = analysis.names.find_method(cls, "__init__")
-    found: dict[str, Value] = {}
-    if init is not None:
-        summary = functions.summarise(analysis, FunctionValue(init, Instance(cls, ()), (), False), (), {}, {})
-        if isinstance(summary.receiver, Instance):
-            for name, value in summary.receiver.attributes:
-                found[name] = _lasting(analysis, cls, name, value, summary.escaped)
-    for method in cls.cls.methods:
-        for name, value in _assigned_later(analysis, cls, method):
-            if found.get(name) in (None, NONE):
-                found[name] = value
-    return found
-
-
-def _lasting(analysis: Analysis, cls: ClassSymbol, name: str, value: Value, traits: dict[str, Traits]) -> Value:
-    def lasting(key: str) -> str:
-        if key in analysis.shared:
-            return key
-        shared = f"a:{cls.module.path}:{cls.cls.qualname}.{name}"
-        known = traits.get(key)
-        source = Source(
-            Origin.ATTRIBUTE,
-            f"self.{name}",
-            known.source.site if known else Site(cls.module.path, cls.cls.line, cls.cls.qualname),
-        )
-        analysis.shared[shared] = Traits(
-            source, bool(known and known.is_async), known.expire_on_commit if known else None, False, False, True,
-            known.certain if known else True,
-        )  # fmt: skip
-        return shared
-
-    renamed = rename(value, lasting)
-    assert renamed is not None
-    return renamed
-
-
-def _assigned_later(analysis: Analysis, cls: ClassSymbol, method: Function) -> list[tuple[str, Value]]:
-    """`self.name = Client()` outside the constructor: by what is called."""
-    if method.name == "__init__" or not method.params:
-        return []
-    found: list[tuple[str, Value]] = []
-    for block in method.blocks:
-        for step in block.steps:
-            match step:
-                case Assign(Attr(Name(owner), name, _), Call(func, _, _, _), _, _) if owner == method.params[0].name:
-                    symbol = analysis.names.resolve(cls.module, func, method)
-                    if isinstance(symbol, ClassSymbol):
-                        found.append((name, Instance(symbol, ())))
-                    elif isinstance(symbol, External) and analysis.waits.makes_client(symbol.dotted):
-                        found.append((name, Object(symbol.dotted)))
-    return found

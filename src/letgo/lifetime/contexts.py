@@ -1,6 +1,6 @@
 """`with` and `async with`: what entering gives, and what leaving does."""
 
-from letgo.lifetime import calls, exitstacks, functions
+from letgo.lifetime import calls, construction, exitstacks, functions
 from letgo.lifetime.analysis import Frame, receiver_name
 from letgo.lifetime.effects import arm, close, commit, rollback
 from letgo.lifetime.values import (
@@ -65,7 +65,7 @@ def _enter_by_name(frame: Frame, world: World, name: str, step: Enter) -> tuple[
         return None, None
     assert isinstance(step.value, Call)
     opener = receiver_name(step.value.func)
-    session = calls.new_session(
+    session = construction.new_session(
         frame, world, Factory(opener or name, step.is_async, None, False, False), step.line, certain=False
     )
     return session, Entered("session", session.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from letgo.holds import Wait, WaitKind
-from letgo.lifetime import attributes, calls, contexts, effects, exitstacks, sqlalchemy
+from letgo.lifetime import attributes, calls, construction, contexts, effects, exitstacks, sqlalchemy
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.values import (
     FALSE,
@@ -133,12 +133,14 @@ def _factory(frame: Frame, dotted: str, arguments: Arguments) -> Factory:
 def _session(frame: Frame, world: World, dotted: str, arguments: Arguments, line: int) -> Value:
     factory = _factory(frame, dotted, arguments)
     name = dotted.rpartition(".")[2]
-    return calls.new_session(frame, world, factory._replace(name=name, is_async=sqlalchemy.is_async(dotted)), line)
+    return construction.new_session(
+        frame, world, factory._replace(name=name, is_async=sqlalchemy.is_async(dotted)), line
+    )
 
 
 def _connection(frame: Frame, world: World, name: str, line: int) -> Value:
     """`engine.connect()` checks a connection out at once; `begin()` begins a transaction on it, too."""
-    made = calls.new_session(frame, world, Factory(f"engine.{name}", False, False, False, False), line)
+    made = construction.new_session(frame, world, Factory(f"engine.{name}", False, False, False, False), line)
     if name == "begin":
         return Transaction(made.key, True)
     return made

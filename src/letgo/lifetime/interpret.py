@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from letgo.holds import WaitKind
-from letgo.lifetime import calls, contexts, functions, objects
+from letgo.lifetime import calls, construction, contexts, functions, objects
 from letgo.lifetime.analysis import Frame, Yielded, deciding
 from letgo.lifetime.attributes import attribute, item_of, iterate
 from letgo.lifetime.effects import FAILED, wait
@@ -238,7 +238,7 @@ def assign(frame: Frame, world: World, target: ir.Expr, value: Value | None, lin
     """Binds a target. An attribute is kept in the object that the variable holds."""
     match target:
         case ir.Name(name) if name in frame.function.globals:
-            world.bind(name, simplify(calls.publish(frame, world, name, value)))
+            world.bind(name, simplify(construction.publish(frame, world, name, value)))
         case ir.Name(name):
             world.bind(name, simplify(value))
         case ir.Attr(ir.Name(name), attribute_name, _):
@@ -296,7 +296,7 @@ def _as_declared(frame: Frame, world: World, step: ir.Assign) -> Value | None:
         return None
     if dotted is None and (step.annotation or not functions.looks_like_a_session(frame.function, step.target.id)):
         return None
-    return calls.session_from_elsewhere(frame, world, step.target.id, step.line, dotted)
+    return construction.session_from_elsewhere(frame, world, step.target.id, step.line, dotted)
 
 
 def _delete_step(frame: Frame, world: World, step: ir.Delete) -> bool:

@@ -233,9 +233,9 @@ def variable(analysis: Analysis, module: Module, name: str) -> Value | None:
 
 
 def _assigned(analysis: Analysis, module: Module, name: str, step: Assign) -> Value | None:
-    from letgo.lifetime import calls  # the one cycle: a module's variables are made by calls
+    from letgo.lifetime import construction  # a module's variables are made by calls
 
-    value = calls.evaluate_at_module_level(analysis, module, step)
+    value = construction.evaluate_at_module_level(analysis, module, step)
     if isinstance(value, Factory):
         value = value._replace(name=name)
     elif value is None or value == NONE:
@@ -309,10 +309,10 @@ def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | Non
         return shared_session(analysis, key, dotted, Source(Origin.ATTRIBUTE, f"self.{name}", site))
     if declared is not None or field.value is None:
         return declared
-    from letgo.lifetime import calls
+    from letgo.lifetime import construction
 
     step = Assign(Name(name), field.value, None, field.line)
-    value = calls.evaluate_at_module_level(analysis, owner.module, step)
+    value = construction.evaluate_at_module_level(analysis, owner.module, step)
     if isinstance(value, Constant):
         return None  # a default, that objects may have replaced
     return share(
@@ -323,11 +323,11 @@ def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | Non
 
 def class_attributes(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value]:
     """The attributes that a class's constructor gives its objects, whatever it is given."""
-    from letgo.lifetime import calls
+    from letgo.lifetime import construction
 
     def follow() -> dict[str, Value]:
         analysis.memo.consult(cls.module)
-        return calls.attributes_of_a_new(analysis, cls)
+        return construction.attributes_of_a_new(analysis, cls)
 
     return analysis.memo.recall(("attributes", cls), follow, dict)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 from letgo.holds import Event, MisuseKind, Origin, Site, Source, Step, Wait, WaitKind
-from letgo.lifetime import calls, effects, functions, interpret, objects
+from letgo.lifetime import calls, construction, effects, functions, interpret, objects
 from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.endpoints import Endpoint
@@ -156,7 +156,7 @@ def _target(request: _Request, dependency: Dependency) -> Value | None:
     analysis = request.analysis
     if isinstance(dependency.expr, ir.Call) and not _is_depends(dependency.expr):
         step = ir.Assign(ir.Name("_"), dependency.expr, None, dependency.line)
-        made = calls.evaluate_at_module_level(analysis, dependency.module, step)
+        made = construction.evaluate_at_module_level(analysis, dependency.module, step)
         if isinstance(made, FunctionValue | Partial | Instance):
             return made
     if dependency.callable is not None:
@@ -166,7 +166,7 @@ def _target(request: _Request, dependency: Dependency) -> Value | None:
         given = dict(expr.keywords)
         expr = expr.args[0] if expr.args else given.get("dependency", ir.Const(None))
     step = ir.Assign(ir.Name("_"), expr, None, dependency.line)
-    return calls.evaluate_at_module_level(analysis, dependency.module, step)
+    return construction.evaluate_at_module_level(analysis, dependency.module, step)
 
 
 def _is_depends(expr: ir.Call) -> bool:

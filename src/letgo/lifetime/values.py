@@ -354,37 +354,66 @@ def telling(value: Value, tested: bool) -> Value | None:
     return value
 
 
-def simplify(value: Value | None, depth: int = 4) -> Value | None:
-    """A value cut down to a bounded depth, so that structures cannot grow without end in loops."""
+MOST = 100
+"""Values in one value: code that people write has some thirty."""
+
+
+def simplify(value: Value | None) -> Value | None:
+    """A value cut down to a bounded depth and size, so that structures cannot grow without end in loops."""
+    if value is None or type(value) in _PLAIN:
+        return value
+    for depth in (4, 3, 2):
+        cut = _cut(value, depth)
+        if _size(cut) <= MOST:
+            return cut
+    return _cut(value, 1)
+
+
+def _size(value: Value | None) -> int:
+    match value:
+        case Many(item) | Response(_, item):
+            return 1 + _size(item)
+        case Instance(_, items) | Record(items):
+            return 1 + sum(_size(item) for _, item in items)
+        case FunctionValue(_, receiver, captured, _):
+            return _size(receiver) + sum(_size(item) for _, item in captured)
+        case Lazy(function, bound, _):
+            return _size(function) + sum(_size(item) for _, item in bound)
+        case AnyOf(parts):
+            return sum(map(_size, parts))
+    return 1
+
+
+def _cut(value: Value | None, depth: int) -> Value | None:
     if value is None or type(value) in _PLAIN:
         return value
     if depth == 0:
         return value if isinstance(value, Session | Row | Query | Result | Transaction) else None
     match value:
         case Many(item):
-            inner = simplify(item, depth - 1)
+            inner = _cut(item, depth - 1)
             return None if inner is None else Many(inner)
         case Instance(cls, attributes):
-            return Instance(cls, _simplify_items(attributes, depth))
+            return Instance(cls, _cut_items(attributes, depth))
         case Record(items):
-            kept = ((key, simplify(item, depth - 1)) for key, item in items[:12])
+            kept = ((key, _cut(item, depth - 1)) for key, item in items[:12])
             return Record(tuple((key, item) for key, item in kept if item is not None))
         case FunctionValue():
             return value._replace(
-                receiver=simplify(value.receiver, depth - 1), captured=_simplify_items(value.captured, depth)
+                receiver=_cut(value.receiver, depth - 1), captured=_cut_items(value.captured, depth)
             )
         case Lazy(function, bound, kind):
-            cut = simplify(function, depth - 1)
-            return Lazy(cut, _simplify_items(bound, depth), kind) if isinstance(cut, FunctionValue) else None
+            cut = _cut(function, depth - 1)
+            return Lazy(cut, _cut_items(bound, depth), kind) if isinstance(cut, FunctionValue) else None
         case Response(kind, body):
-            return Response(kind, simplify(body, depth - 1))
+            return Response(kind, _cut(body, depth - 1))
         case AnyOf(parts):
-            return either(*(simplify(part, depth - 1) for part in parts))
+            return either(*(_cut(part, depth - 1) for part in parts))
         case Partial() | Together():
             return value if depth > 1 else None
     return value
 
 
-def _simplify_items(items: tuple[tuple[str, Value], ...], depth: int) -> tuple[tuple[str, Value], ...]:
-    kept = ((key, simplify(item, depth - 1)) for key, item in items)
+def _cut_items(items: tuple[tuple[str, Value], ...], depth: int) -> tuple[tuple[str, Value], ...]:
+    kept = ((key, _cut(item, depth - 1)) for key, item in items)
     return tuple((key, item) for key, item in kept if item is not None)

@@ -1,0 +1,179 @@
+"""Making objects and sessions: what constructors, factories and registries give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from letgo.holds import Origin, Site, Source
+from letgo.lifetime import calls, external, functions, interpret, objects
+from letgo.lifetime.analysis import Analysis, Frame
+from letgo.lifetime.sqlalchemy import is_async
+from letgo.lifetime.values import (
+    NONE,
+    ClassValue,
+    Factory,
+    FunctionValue,
+    Instance,
+    Lazy,
+    Object,
+    Query,
+    Session,
+    Value,
+    rename,
+)
+from letgo.lifetime.world import NOWHERE, UNTOUCHED, Traits, World
+from letgo.source.names import ClassSymbol, External
+from letgo.source.program import Assign, Attr, Call, Function, Module, Name
+
+if TYPE_CHECKING:
+    from letgo.lifetime.calls import Arguments
+
+
+def construct(frame: Frame, world: World, symbol: ClassSymbol, arguments: Arguments, line: int) -> Value | None:
+    """An object of a class of the code base."""
+    analysis = frame.analysis
+    if objects.is_session_class(analysis, symbol):
+        factory = Factory(symbol.cls.name, "async" in objects.session_base(analysis, symbol), True, False, False)
+        return calls.apply(frame, world, factory, arguments, line)
+    init = analysis.names.find_method(symbol, "__init__")
+    if init is None:
+        for base in analysis.names.mro(symbol):
+            if isinstance(base, External) and analysis.known(base.dotted).response is not None:
+                return external.call(frame, world, base.dotted, arguments, line)
+        return Instance(symbol, _by_field(analysis, symbol, arguments))
+    value = FunctionValue(init, Instance(symbol, ()), (), False)
+    activation = calls.run(frame, world, value, arguments, line)
+    made = functions.outward(activation, activation.summary.receiver)
+    return made if isinstance(made, Instance) else Instance(symbol, ())
+
+
+def _by_field(analysis: Analysis, symbol: ClassSymbol, arguments: Arguments) -> tuple[tuple[str, Value], ...]:
+    """A dataclass or model gets its attributes by name or, in order, by place."""
+    fields = [
+        field.name
+        for cls in reversed(analysis.names.mro(symbol))
+        if isinstance(cls, ClassSymbol)
+        for field in cls.cls.fields
+        if field.annotation is not None
+    ]
+    known = dict(zip(fields, arguments.positional, strict=False)) | arguments.keywords
+    return tuple(
+        sorted(
+            (name, value)
+            for name, value in known.items()
+            if isinstance(value, Session | Instance | Object | FunctionValue | Factory | Lazy | ClassValue)
+        )
+    )
+
+
+def new_session(frame: Frame, world: World, factory: Factory, line: int, *, certain: bool = True) -> Session:
+    key = f"{line}.{factory.name}"[-48:]
+    source = Source(Origin.FACTORY, factory.name, frame.at(line))
+    frame.traits[key] = Traits(source, factory.is_async, factory.expire_on_commit, factory.pinned, True, False, certain)
+    world.sessions[key] = UNTOUCHED
+    return Session(key)
+
+
+def session_from_elsewhere(frame: Frame, world: World, name: str, line: int, dotted: str | None) -> Session:
+    """A session that came on a way that can't be followed; others answer for its closing."""
+    key = f"{line}.{name}"
+    source = Source(Origin.ATTRIBUTE, name, frame.at(line))
+    frame.traits[key] = Traits(source, bool(dotted and is_async(dotted)), None, False, True, False, dotted is not None)
+    world.sessions[key] = UNTOUCHED
+    return Session(key)
+
+
+def shared_session(frame: Frame, world: World, factory: Factory) -> Session:
+    """The session of a registry (`scoped_session`): one for all who ask on the same thread or task."""
+    key = f"g:{factory.name}"
+    if key not in frame.analysis.shared:
+        source = Source(Origin.GLOBAL, factory.name, NOWHERE)
+        frame.analysis.shared[key] = Traits(
+            source, factory.is_async, factory.expire_on_commit, False, False, True, True
+        )
+    world.sessions.setdefault(key, UNTOUCHED)
+    return Session(key)
+
+
+def publish(frame: Frame, world: World, name: str, value: Value | None) -> Value | None:
+    """A value put into a global variable: its sessions are everybody's from now on."""
+    shared = objects.global_key(frame.module, name)
+
+    def public(key: str) -> str:
+        if key not in frame.traits:
+            return key
+        traits = frame.traits[key]
+        source = Source(Origin.GLOBAL, name, traits.source.site)
+        frame.analysis.shared.setdefault(shared, traits._replace(source=source, owned=False, shared=True))
+        world.sessions[shared] = world.sessions.pop(key, UNTOUCHED)
+        return shared
+
+    return rename(value, public)
+
+
+def model_query(frame: Frame, world: World, symbol: ClassSymbol) -> Value | None:
+    """`Model.query` of Flask-SQLAlchemy and its like: a query of the shared session."""
+    session = shared_session(frame, world, Factory("db.session", False, True, False, True))
+    return Query(session.key, symbol)
+
+
+def evaluate_at_module_level(analysis: Analysis, module: Module, step: Assign) -> Value | None:
+    """What a module-level (or class-level) assignment gives."""
+    symbol = analysis.names.function_symbol(module, module.body)
+    frame = Frame(analysis, FunctionValue(symbol, None, (), False))
+    return interpret.evaluate(frame, World({}, {}), step.value)
+
+
+def attributes_of_a_new(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value]:
+    """The attributes of an object whose construction was not seen. Its sessions are shared by all its methods."""
+    init = analysis.names.find_method(cls, "__init__")
+    found: dict[str, Value] = {}
+    if init is not None:
+        summary = functions.summarise(analysis, FunctionValue(init, Instance(cls, ()), (), False), (), {}, {})
+        if isinstance(summary.receiver, Instance):
+            for name, value in summary.receiver.attributes:
+                found[name] = _lasting(analysis, cls, name, value, summary.escaped)
+    for method in cls.cls.methods:
+        for name, value in _assigned_later(analysis, cls, method):
+            if found.get(name) in (None, NONE):
+                found[name] = value
+    return found
+
+
+def _lasting(analysis: Analysis, cls: ClassSymbol, name: str, value: Value, traits: dict[str, Traits]) -> Value:
+    def lasting(key: str) -> str:
+        if key in analysis.shared:
+            return key
+        shared = f"a:{cls.module.path}:{cls.cls.qualname}.{name}"
+        known = traits.get(key)
+        source = Source(
+            Origin.ATTRIBUTE,
+            f"self.{name}",
+            known.source.site if known else Site(cls.module.path, cls.cls.line, cls.cls.qualname),
+        )
+        analysis.shared[shared] = Traits(
+            source, bool(known and known.is_async), known.expire_on_commit if known else None, False, False, True,
+            known.certain if known else True,
+        )  # fmt: skip
+        return shared
+
+    renamed = rename(value, lasting)
+    assert renamed is not None
+    return renamed
+
+
+def _assigned_later(analysis: Analysis, cls: ClassSymbol, method: Function) -> list[tuple[str, Value]]:
+    """`self.name = Client()` outside the constructor: by what is called."""
+    if method.name == "__init__" or not method.params:
+        return []
+    found: list[tuple[str, Value]] = []
+    for block in method.blocks:
+        for step in block.steps:
+            match step:
+                case Assign(Attr(Name(owner), name, _), Call(func, _, _, _), _, _) if owner == method.params[0].name:
+                    symbol = analysis.names.resolve(cls.module, func, method)
+                    if isinstance(symbol, ClassSymbol):
+                        found.append((name, Instance(symbol, ())))
+                    elif isinstance(symbol, External) and analysis.waits.makes_client(symbol.dotted):
+                        found.append((name, Object(symbol.dotted)))
+    return found
