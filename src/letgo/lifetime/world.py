@@ -170,6 +170,6 @@ def join_states(first: State, second: State) -> State:
         first.opened if first.is_open or not second.is_open else second.opened,
         first.released or second.released,
         first.dirty or second.dirty,
-        first.committed or second.committed,
+        first.committed and second.committed,
         first.expired or second.expired,
     )
