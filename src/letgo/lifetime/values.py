@@ -399,9 +399,7 @@ def _cut(value: Value | None, depth: int) -> Value | None:
             kept = ((key, _cut(item, depth - 1)) for key, item in items[:12])
             return Record(tuple((key, item) for key, item in kept if item is not None))
         case FunctionValue():
-            return value._replace(
-                receiver=_cut(value.receiver, depth - 1), captured=_cut_items(value.captured, depth)
-            )
+            return value._replace(receiver=_cut(value.receiver, depth - 1), captured=_cut_items(value.captured, depth))
         case Lazy(function, bound, kind):
             cut = _cut(function, depth - 1)
             return Lazy(cut, _cut_items(bound, depth), kind) if isinstance(cut, FunctionValue) else None
