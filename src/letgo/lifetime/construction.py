@@ -23,7 +23,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import NOWHERE, UNTOUCHED, Traits, World
 from letgo.source.names import ClassSymbol, External
-from letgo.source.program import Assign, Attr, Call, Function, Module, Name
+from letgo.source.program import Assign, Attr, Call, Class, Expr, Function, Module, Name
 
 if TYPE_CHECKING:
     from letgo.lifetime.calls import Arguments
@@ -117,11 +117,12 @@ def model_query(frame: Frame, world: World, symbol: ClassSymbol) -> Value | None
     return Query(session.key, symbol)
 
 
-def evaluate_at_module_level(analysis: Analysis, module: Module, step: Assign) -> Value | None:
-    """What a module-level (or class-level) assignment gives."""
-    symbol = analysis.names.function_symbol(module, module.body)
-    frame = Frame(analysis, FunctionValue(symbol, None, (), False))
-    return interpret.evaluate(frame, World({}, {}), step.value)
+def evaluate_around(analysis: Analysis, module: Module, inner: Function | Class | None, expr: Expr) -> Value | None:
+    """What an expression gives that stands at module level, in the body of a class, or as a default of a function:
+    in the function around `inner`, before that runs."""
+    around = (inner and analysis.names.enclosing(module, inner)) or module.body
+    frame = Frame(analysis, FunctionValue(analysis.names.function_symbol(module, around), None, (), False))
+    return interpret.evaluate(frame, World({}, {}), expr)
 
 
 def attributes_of_a_new(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value]:

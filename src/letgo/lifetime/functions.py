@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from letgo.holds import Hold, Misuse, MisuseKind, Origin, Site, Source, Wait
-from letgo.lifetime import interpret, objects
+from letgo.lifetime import construction, interpret, objects
 from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Part, Summary, Yielded
 from letgo.lifetime.effects import FAILED, begin, hold, nest, note_failure, note_wait
 from letgo.lifetime.facts import YIELDS, Followed, Leaves
@@ -210,7 +210,7 @@ def _fill(frame: Frame, world: World, param: ir.Param) -> None:
     elif isinstance(param.default, ir.Const) and param.default.value is None and declared is None:
         return
     elif param.default is not None and not isinstance(param.default, ir.Call):
-        world.bind(param.name, interpret.evaluate(frame, world, param.default))
+        world.bind(param.name, construction.evaluate_around(analysis, frame.module, frame.function, param.default))
 
 
 def looks_like_a_session(function: ir.Function, name: str) -> bool:

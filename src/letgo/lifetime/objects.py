@@ -235,7 +235,7 @@ def variable(analysis: Analysis, module: Module, name: str) -> Value | None:
 def _assigned(analysis: Analysis, module: Module, name: str, step: Assign) -> Value | None:
     from letgo.lifetime import construction  # a module's variables are made by calls
 
-    value = construction.evaluate_at_module_level(analysis, module, step)
+    value = step.value and construction.evaluate_around(analysis, module, None, step.value)
     if isinstance(value, Factory):
         value = value._replace(name=name)
     elif value is None or value == NONE:
@@ -311,8 +311,7 @@ def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | Non
         return declared
     from letgo.lifetime import construction
 
-    step = Assign(Name(name), field.value, None, field.line)
-    value = construction.evaluate_at_module_level(analysis, owner.module, step)
+    value = construction.evaluate_around(analysis, owner.module, owner.cls, field.value)
     if isinstance(value, Constant):
         return None  # a default, that objects may have replaced
     return share(

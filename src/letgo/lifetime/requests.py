@@ -155,8 +155,7 @@ def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) ->
 def _target(request: _Request, dependency: Dependency) -> Value | None:
     analysis = request.analysis
     if isinstance(dependency.expr, ir.Call) and not _is_depends(dependency.expr):
-        step = ir.Assign(ir.Name("_"), dependency.expr, None, dependency.line)
-        made = construction.evaluate_at_module_level(analysis, dependency.module, step)
+        made = construction.evaluate_around(analysis, dependency.module, None, dependency.expr)
         if isinstance(made, FunctionValue | Partial | Instance):
             return made
     if dependency.callable is not None:
@@ -165,8 +164,7 @@ def _target(request: _Request, dependency: Dependency) -> Value | None:
     if isinstance(expr, ir.Call) and _is_depends(expr):
         given = dict(expr.keywords)
         expr = expr.args[0] if expr.args else given.get("dependency", ir.Const(None))
-    step = ir.Assign(ir.Name("_"), expr, None, dependency.line)
-    return construction.evaluate_at_module_level(analysis, dependency.module, step)
+    return construction.evaluate_around(analysis, dependency.module, None, expr)
 
 
 def _is_depends(expr: ir.Call) -> bool:
