@@ -322,7 +322,7 @@ def _is_debugged() -> bool:
 
 
 def _look(output_file: Path | None) -> Any:
-    from letgo.report.look import Look
+    from letgo.picture.look import Look
     from letgo.terminal import look_of
 
     return Look() if output_file else look_of(sys.stdout)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from letgo.report.look import Look
+from letgo.picture.look import Look
 
 WIDTHS = (60, 120)
 """Columns: a narrower picture cannot be read, a wider one has its two halves too far apart."""

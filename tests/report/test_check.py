@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from letgo.holds import Confidence, Event, Finding, Root, Site, Step, Suppression
 from letgo.lifetime.facts import Unresolved
+from letgo.picture.look import Look
 from letgo.report import check_concise, check_github, check_gitlab, check_json, check_junit, check_markdown, check_sarif
 from letgo.report.check_text import render as render_text
 from letgo.report.fingerprint import fingerprints
-from letgo.report.look import Look
 from letgo.report.outcome import Outcome
 from letgo.rules.registry import RULES
 from letgo.rules.suppression import Stale

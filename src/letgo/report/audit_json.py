@@ -7,7 +7,7 @@ from typing import TypedDict
 from letgo.holds import Hold, Step
 from letgo.lifetime.census import Census, Handler, Tally, tally
 from letgo.lifetime.convention import Verdict
-from letgo.rules.trace import steps_of_hold
+from letgo.picture.steps import steps_of_hold
 
 VERSION = 1
 """Raised when a field changes its meaning or goes; new fields don't raise it."""

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from letgo.report.look import Look
+from letgo.picture.look import Look
 from letgo.report.outcome import Outcome, place
 
 

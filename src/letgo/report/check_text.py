@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from letgo.holds import Confidence, Finding, Site
-from letgo.report.look import Look, printable
+from letgo.picture.draw import picture
+from letgo.picture.look import Look, printable
 from letgo.report.outcome import Outcome, place, plural
-from letgo.report.picture import picture
 from letgo.rules.grouping import FindingGroup, groups
+from letgo.source.lines import code_below
 
 LISTED = 5
 """How many places of one cause are named before the rest is only counted."""
@@ -30,7 +31,7 @@ def render(outcome: Outcome, look: Look, *, expand: bool = False, statistics: bo
 def _single(group: FindingGroup, outcome: Outcome, look: Look) -> Iterator[str]:
     finding = group.findings[0]
     yield _headline(finding.site, finding.code, finding.message, finding.confidence, look)
-    yield from picture(finding.trace, outcome.root, look, finding.site)
+    yield from picture(finding.trace, code_below(outcome.root), look, finding.site)
     yield _help(finding.help, look)
     yield ""
 
@@ -42,7 +43,7 @@ def _group(group: FindingGroup, outcome: Outcome, look: Look, expand: bool) -> I
     certain = sum(finding.confidence is Confidence.CERTAIN for finding in group.findings)
     certainty = _counts(certain, len(group.findings) - certain)
     yield _headline(group.root.site, group.code, group.headline, certainty, look)
-    yield from picture(first.trace, outcome.root, look, first.site)
+    yield from picture(first.trace, code_below(outcome.root), look, first.site)
     yield _help(group.root.cure, look)
     listed = group.findings if expand else group.findings[:LISTED]
     width = max(len(place(finding.site.path, finding.site.line)) for finding in listed)

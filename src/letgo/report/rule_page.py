@@ -1,6 +1,6 @@
 """The rules for a person at a terminal: a list, and the page of one."""
 
-from letgo.report.look import Look
+from letgo.picture.look import Look
 from letgo.rules.pages import page
 from letgo.rules.registry import RULES
 from letgo.rules.rule import Rule

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from letgo.holds import Finding, Hold, Misuse, Site
 from letgo.lifetime.facts import Unresolved
-from letgo.report.look import Look, printable
+from letgo.picture.draw import picture
+from letgo.picture.look import Look, printable
+from letgo.picture.steps import steps_of_hold, steps_of_misuse
 from letgo.report.outcome import place
-from letgo.report.picture import picture
-from letgo.rules.trace import steps_of_hold, steps_of_misuse
+from letgo.source.lines import code_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,12 @@ def render(belief: Belief, look: Look) -> str:
         lines += [look.paint("No transaction is held here, as far as letgo can see.", fg="green"), ""]
     for hold in belief.holds:
         lines += [look.paint(f"A hold, {'certain' if hold.certain else 'likely'}:", bold=True)]
-        lines += [*picture(steps_of_hold(hold, hold.waits), belief.root, look), ""]
+        lines += [*picture(steps_of_hold(hold, hold.waits), code_below(belief.root), look), ""]
     for misuse in belief.misuses:
         certainty = "certain" if misuse.certain else "likely"
         said = misuse.kind.value.replace("-", " ") + (f": {misuse.detail}" if misuse.detail else "")
         lines += [look.paint(printable(f"{said}, {certainty}:"), bold=True)]
-        lines += [*picture(steps_of_misuse(misuse, said), belief.root, look, misuse.site), ""]
+        lines += [*picture(steps_of_misuse(misuse, said), code_below(belief.root), look, misuse.site), ""]
     lines += _unresolved(belief, look)
     lines += _findings(belief, look)
     return "".join(f"{line.rstrip()}\n" for line in lines)

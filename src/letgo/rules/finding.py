@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from letgo.holds import Confidence, Finding, Hold, Misuse, MisuseKind, Site, Wait
 from letgo.lifetime.facts import Facts
+from letgo.picture.steps import describe_misuse, steps_of_hold, steps_of_misuse
+from letgo.picture.words import leaves_open, outermost
 from letgo.rules.roots import root_of_hold, root_of_misuse
 from letgo.rules.rule import Rule
-from letgo.rules.trace import describe_misuse, steps_of_hold, steps_of_misuse
-from letgo.rules.words import leaves_open, outermost
 
 
 def of_waits(

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 
 from letgo.holds import Finding, Hold, Wait, WaitKind
 from letgo.lifetime.facts import Facts
+from letgo.picture.words import inside, let_go_before, open_since
 from letgo.rules.finding import of_waits, shown_at, told_otherwise
 from letgo.rules.rule import Group, Rule
-from letgo.rules.words import inside, let_go_before, open_since
 
 BAD = (
     """\

@@ -1,7 +1,7 @@
 """The one cause behind many findings: a dependency that ends too late, or a callee that waits for all its callers."""
 
 from letgo.holds import Event, Hold, Misuse, Origin, Root, Site, Wait, WaitKind
-from letgo.rules.words import file_and_line, is_in, leaves_open, opening_dependency, place
+from letgo.picture.words import file_and_line, is_in, leaves_open, opening_dependency, place
 
 AT_THE_END = frozenset({WaitKind.SERIALISE, WaitKind.BRANCH, WaitKind.STREAM, WaitKind.TASK})
 """What happens after a handler's own code: it is open then because what lets go runs later still."""

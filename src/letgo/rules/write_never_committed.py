@@ -19,9 +19,9 @@ from collections.abc import Iterator
 
 from letgo.holds import Finding, Misuse, MisuseKind
 from letgo.lifetime.facts import Facts
+from letgo.picture.words import quoted
 from letgo.rules.finding import of_misuses
 from letgo.rules.rule import Group, Rule
-from letgo.rules.words import quoted
 
 BAD = (
     """\

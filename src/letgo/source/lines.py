@@ -1,8 +1,10 @@
 """The lines of a source file, as a person sees them."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from letgo.holds import Site
 from letgo.source.text import NotText, decode
 
 
@@ -19,3 +21,8 @@ def line_of(path: Path, line: int) -> str:
     """Line number `line`, counted from 1, or an empty string when there is no such line."""
     lines = lines_of(path)
     return lines[line - 1] if 0 < line <= len(lines) else ""
+
+
+def code_below(root: Path) -> Callable[[Site], str]:
+    """Finds the line of a site whose path is relative to `root`."""
+    return lambda site: line_of(root / site.path, site.line)

@@ -3,8 +3,6 @@
 import re
 from dataclasses import dataclass
 
-import click
-
 from letgo.holds import Event
 
 UNICODE = {"begin": "┏", "on": "┃", "end": "┗", "cut": "…", "in": "·"}
@@ -52,13 +50,13 @@ class Look:
         """The text in a colour, where there are colours."""
         if not self.color or not text:
             return text
-        return click.style(text, fg=fg, bold=bold or None, dim=dim or None)
+        return styled(text, fg, bold, dim)
 
     def paint_code(self, text: str) -> str:
         """A sentence whose parts between backticks stand out, where there are colours."""
         if not self.color:
             return text
-        return re.sub(r"`([^`]+)`", lambda match: click.style(match[1], fg="cyan"), text)
+        return re.sub(r"`([^`]+)`", lambda match: styled(match[1], "cyan"), text)
 
     def mark(self, event: Event) -> str:
         """The character for what happens."""
@@ -67,6 +65,16 @@ class Look:
     def line(self, part: str) -> str:
         """A part of the line that is drawn beside the code while a transaction is open."""
         return (UNICODE if self.unicode else ASCII)[part]
+
+
+FOREGROUND = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36}
+
+
+def styled(text: str, fg: str | None = None, bold: bool = False, dim: bool = False) -> str:
+    """The text between ANSI escape codes."""
+    codes = [FOREGROUND[fg]] if fg else []
+    codes += [1] * bold + [2] * dim
+    return "".join(f"\033[{code}m" for code in codes) + text + "\033[0m"
 
 
 def printable(text: str) -> str:

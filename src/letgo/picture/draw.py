@@ -11,13 +11,11 @@ The line on the left is there as long as the transaction is open.
 """
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from letgo.holds import Event, Site, Step
-from letgo.report.look import COLOURS, Look, printable
-from letgo.source.lines import line_of
+from letgo.picture.look import COLOURS, Look, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +31,11 @@ class Row:
     after: str
 
 
-def picture(trace: Iterable[Step], root: Path, look: Look, shown: Site | None = None) -> Iterator[str]:
-    """The lines of the picture. Code is read below `root`; the line of `shown` is pointed at."""
-    rows = tuple(_rows(trace, root, look))
+def picture(
+    trace: Iterable[Step], code_at: Callable[[Site], str], look: Look, shown: Site | None = None
+) -> Iterator[str]:
+    """The lines of the picture. `code_at` gives the line of code at a site; the line of `shown` is pointed at."""
+    rows = tuple(_rows(trace, code_at, look))
     if not rows:
         return
     digits = max(3, *(len(row.number) for row in rows))
@@ -48,7 +48,7 @@ def picture(trace: Iterable[Step], root: Path, look: Look, shown: Site | None = 
         yield from _draw(row, look, digits, code_width, text_width, _points_at(row, shown))
 
 
-def _rows(trace: Iterable[Step], root: Path, look: Look) -> Iterator[Row]:
+def _rows(trace: Iterable[Step], code_at: Callable[[Site], str], look: Look) -> Iterator[Row]:
     previous: Site | None = None
     is_open = False
     depth = 0
@@ -60,7 +60,7 @@ def _rows(trace: Iterable[Step], root: Path, look: Look) -> Iterator[Row]:
         told = previous is not None and (site.path, site.line) == (previous.path, previous.line)
         if step.event is Event.NEVER_RELEASED:
             heading, told = "", True
-        code = "" if told else "  " * depth + printable(line_of(root / site.path, site.line).strip())
+        code = "" if told else "  " * depth + printable(code_at(site).strip())
         before = "on" if is_open else ""
         bar, is_open = _bar_at(step.event, is_open)
         yield Row(step, heading, "" if told else str(site.line), code, before, bar, "on" if is_open else "")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from letgo.holds import Event, Hold, Misuse, MisuseKind, Site, Step, Wait, WaitKind
-from letgo.rules.words import comes_from, is_in, outermost
+from letgo.picture.words import comes_from, is_in, outermost
 
 SHOWN = 12
 """The waits of one finding that its trace tells in full."""
