@@ -1,0 +1,66 @@
+"""Which sessions belong to the request whose code runs."""
+
+import asyncio
+from typing import Any
+
+from fastapi import BackgroundTasks, Depends, FastAPI
+from sqlalchemy import URL, create_engine, select
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
+
+from letgo.runtime.request import RequestLayer, current_request
+
+
+def sessions_seen() -> int:
+    request = current_request()
+    assert request is not None
+    return len(request.sessions())
+
+
+def test_every_session_that_begins_a_transaction_is_noted_wherever_it_does(database: URL) -> None:
+    engine = create_engine(database)
+    async_engine = create_async_engine(database.set(drivername="postgresql+asyncpg"))
+    counted: list[int] = []
+
+    def query() -> None:
+        with Session(engine) as session:
+            session.execute(select(1))
+
+    async def query_async() -> None:
+        async with AsyncSession(async_engine) as session:
+            await session.execute(select(1))
+
+    app = FastAPI()
+
+    @app.get("/", dependencies=[Depends(query), Depends(query_async)])
+    async def endpoint(tasks: BackgroundTasks) -> int:
+        Session(engine)  # asked for and never used
+        await asyncio.to_thread(query)
+        await asyncio.create_task(query_async())
+        tasks.add_task(query)
+        tasks.add_task(lambda: counted.append(sessions_seen()))
+        return sessions_seen()
+
+    with TestClient(RequestLayer(RequestLayer(app))) as client:
+        assert client.get("/").json() == 4
+        assert counted == [5]
+        assert client.get("/").json() == 4
+        client.portal.call(async_engine.dispose)
+    assert current_request() is None
+
+
+def test_a_request_to_itself_is_a_request_of_its_own() -> None:
+    seen: list[Any] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(current_request())
+        if scope["path"] == "/outer":
+            await layered({**scope, "path": "/mounted"}, receive, send)
+            await layered({"type": "http", "path": "/itself"}, receive, send)
+            assert current_request() is seen[0]
+
+    layered = RequestLayer(inner)
+    asyncio.run(layered({"type": "http", "path": "/outer"}, None, None))  # type: ignore[arg-type]
+    assert seen[0] is seen[1]
+    assert seen[0] is not seen[2]
