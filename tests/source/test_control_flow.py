@@ -14,6 +14,7 @@ from letgo.source.program import (
     ENTRY,
     ERROR,
     EXIT,
+    Assign,
     Assume,
     Attr,
     Await,
@@ -72,6 +73,8 @@ def _along(
 def _event(step: StepNode) -> str:
     match step:
         case Evaluate(value=Call(func=Name(id=name)) | Await(value=Call(func=Name(id=name)))):
+            return name
+        case Assign(target=Name(id=".answer"), value=Call(func=Name(id=name))):
             return name
         case Return(value=Call(func=Name(id=name))):
             return name

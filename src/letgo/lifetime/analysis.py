@@ -33,12 +33,21 @@ class Yielded(NamedTuple):
     value: Value | None
 
 
+class Way(NamedTuple):
+    """One of several ways in which a call ended: what it returned then, and the sessions it leaves."""
+
+    returned: Value | None
+    sessions: dict[Key, State]
+
+
 class Summary(NamedTuple):
     """What calling a function in one context does. Session keys are those of the activation: the sessions given to
-    it are `p0`, `p1` ... in the order of their arguments, the shared ones keep their names."""
+    it are `p0`, `p1` ... in the order of their arguments, the shared ones keep their names. `ways` keeps apart those
+    exits which leave the sessions in other states and return another constant."""
 
     returns: Value | None
     exits: dict[Key, State]
+    ways: tuple[Way, ...]
     raises: dict[Key, State]
     yields: tuple[Yielded, ...]
     waits: tuple[tuple[Wait, bool], ...]
@@ -48,7 +57,7 @@ class Summary(NamedTuple):
     receiver: Value | None
 
 
-NOTHING = Summary(None, {}, {}, (), (), (), (), {}, None)
+NOTHING = Summary(None, {}, (), {}, (), (), (), (), {}, None)
 """What is assumed of a call that is being looked at already (recursion) or lies too deep."""
 
 
@@ -173,8 +182,9 @@ class Frame:
     """One activation of a function while it is followed."""
 
     __slots__ = (
-        "analysis", "errors", "exits", "fixed", "flags", "function", "loaded", "module", "opens", "parts", "raising",
-        "site", "symbol", "touched", "traits", "value", "waits", "yields",
+        "analysis", "cancelled", "errors", "exits", "fixed", "flags", "function", "loaded", "module", "opens", "parts", "raising",
+        "site", "symbol", "touched", "traits", "value", "waits", "ways",
+        "yields",
     )  # fmt: skip
 
     def __init__(self, analysis: Analysis, value: FunctionValue) -> None:
@@ -194,6 +204,8 @@ class Frame:
         self.opens: dict[Site, Chain] = {}
         self.exits: list[World] = []
         self.errors: list[World] = []
+        self.cancelled: list[World] = []
+        self.ways: tuple[Way, ...] = ()  # in which the call at hand ended
         self.yields: dict[tuple[int, int], Yielded] = {}
         self.raising: dict[Key, State] | None = None
         self.touched = False

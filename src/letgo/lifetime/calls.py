@@ -86,9 +86,11 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
     if type(func) is Attr:
         receiver = interpret.evaluate(frame, world, func.value)
         arguments = evaluate_arguments(frame, world, expr)
+        frame.ways = ()
         return call_method(frame, world, receiver, func.name, arguments, expr)
     callee = interpret.evaluate(frame, world, func)
     arguments = evaluate_arguments(frame, world, expr)
+    frame.ways = ()
     if callee is None:
         return guesses.unknown_call(frame, world, receiver_name(func), arguments, expr.line)
     return apply(frame, world, callee, arguments, expr.line)

@@ -324,6 +324,7 @@ def _drain_given(frame: Frame, world: World, dotted: str, arguments: Arguments, 
         ):
             calls.external_wait(frame, world, kind, dotted, line)
         if dotted == "asyncio.gather":
+            frame.ways = ()
             return Record(tuple(enumerate(results)))
     return results[0] if results else None
 

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from letgo.holds import Hold, Misuse, MisuseKind, Origin, Site, Source, Wait
 from letgo.lifetime import construction, interpret, objects
-from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Part, Summary, Yielded
+from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Part, Summary, Way, Yielded
 from letgo.lifetime.effects import FAILED, begin, hold, nest, note_failure, note_wait
 from letgo.lifetime.facts import YIELDS, Followed, Leaves
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
     NONE,
+    Constant,
     FunctionValue,
     Instance,
     Key,
@@ -226,6 +227,7 @@ def finish(frame: Frame, *, called: bool = True, alone: bool = False) -> Summary
     is a caller."""
     exits, returns = _joined(frame.exits)
     raises, _ = _joined(frame.errors)
+    fails, _ = _joined(frame.errors + frame.cancelled)
     receiver = _final_receiver(frame)
     held = [world.env.get(param.name) for world in frame.exits for param in frame.function.params]
     objects_given = (value for value in held if isinstance(value, Instance))
@@ -241,12 +243,13 @@ def finish(frame: Frame, *, called: bool = True, alone: bool = False) -> Summary
             parts.append(part)
     if any(state.is_open and state.opened and key in frame.analysis.shared for key, state in exits.items()):
         frame.analysis.memo.note(Leaves(frame.function.name))
-    _check_closing(frame, exits, raises, escaped)
-    _check_shared(frame, exits, raises)
+    _check_closing(frame, exits, fails, escaped)
+    _check_shared(frame, exits, fails)
     _check_commits(frame, exits, escaped)
     return Summary(
         returns,
         exits,
+        _ways(frame.exits),
         raises,
         tuple(frame.yields.values()),
         _few(frame.waits.values()),
@@ -263,6 +266,26 @@ def _joined(worlds: list[World]) -> tuple[dict[Key, State], Value | None]:
         for key, state in world.sessions.items():
             sessions[key] = join_states(sessions[key], state) if key in sessions else state
     return sessions, either(*(world.returned for world in worlds))
+
+
+def _ways(worlds: list[World]) -> tuple[Way, ...]:
+    """The exits by the constant that they return: None, True, False or something else. What no constant tells from
+    the others is one way."""
+    found: dict[Constant | None, list[World]] = {}
+    for world in worlds:
+        value = world.returned if world.return_line else NONE
+        found.setdefault(value if isinstance(value, Constant) else None, []).append(world)
+    joined = [(value, *_joined(alike)) for value, alike in found.items()]
+    ways = tuple(Way(value or returned, sessions) for value, sessions, returned in joined)
+    differ = any(_unlike(way.sessions, ways[0].sessions) for way in ways[1:])
+    return ways if differ else ()
+
+
+def _unlike(first: dict[Key, State], second: dict[Key, State]) -> bool:
+    return first.keys() != second.keys() or any(
+        (state.phases, state.committed, state.expired) != (other.phases, other.committed, other.expired)
+        for state, other in zip(first.values(), map(second.__getitem__, first), strict=True)
+    )
 
 
 def _final_receiver(frame: Frame) -> Value | None:
@@ -446,15 +469,15 @@ def _alternatives(handed: list[Value | None], own: dict[Key, Traits]) -> dict[Ke
 
 
 def _settle(frame: Frame, world: World, activation: Activation, call: object, certain: bool) -> None:
-    settled: dict[Key, State] = {}
-    for key, state in activation.summary.exits.items():
-        mine = activation.names.get(key, key if key in frame.analysis.shared else None)
-        if mine is not None:
-            before = world.sessions.get(mine)
-            outer = _outer_state(before, state, call, certain)
-            if before is not None and not before.is_open and outer.is_open and outer.opened is not None:
-                begin(frame, world, mine, before, outer.opened)
-            settled[mine] = join_states(settled[mine], outer) if mine in settled else outer
+    frame.ways = tuple(
+        Way(outward(activation, way.returned), _outer_states(frame, world, activation, way.sessions, call, certain))
+        for way in activation.summary.ways
+    )
+    settled = _outer_states(frame, world, activation, activation.summary.exits, call, certain)
+    for own, after in settled.items():
+        before = world.sessions.get(own)
+        if before is not None and not before.is_open and after.is_open and after.opened is not None:
+            begin(frame, world, own, before, after.opened)
     world.sessions.update(settled)
     for key, state in activation.summary.raises.items():
         mine = activation.names.get(key)
@@ -464,6 +487,19 @@ def _settle(frame: Frame, world: World, activation: Activation, call: object, ce
             frame.raising[mine] = join_states(
                 frame.raising[mine], _outer_state(world.sessions.get(mine), state, call, certain)
             )
+
+
+def _outer_states(
+    frame: Frame, world: World, activation: Activation, sessions: dict[Key, State], call: object, certain: bool
+) -> dict[Key, State]:
+    """The states that the callee leaves its sessions in, as the caller knows them."""
+    found: dict[Key, State] = {}
+    for key, state in sessions.items():
+        mine = activation.names.get(key) or (key if key in frame.analysis.shared else None)
+        if mine is not None:
+            outer = _outer_state(world.sessions.get(mine), state, call, certain)
+            found[mine] = join_states(found[mine], outer) if mine in found else outer
+    return found
 
 
 def _outer_state(before: State | None, after: State, call: object, certain: bool) -> State:
@@ -523,7 +559,7 @@ def _resumed(
     inner.exits.extend(world for number, _, world in starts if number in (ir.ERROR, ir.CANCELLED))
     interpret.run(inner, live)
     if raised:
-        inner.exits.extend(inner.errors)
+        inner.exits.extend(inner.errors + inner.cancelled)
     return finish(inner)
 
 

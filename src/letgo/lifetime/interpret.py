@@ -10,7 +10,7 @@ from typing import Any
 
 from letgo.holds import WaitKind
 from letgo.lifetime import calls, construction, contexts, functions, objects
-from letgo.lifetime.analysis import Frame, Yielded, deciding
+from letgo.lifetime.analysis import Frame, Way, Yielded, deciding
 from letgo.lifetime.attributes import attribute, item_of, iterate
 from letgo.lifetime.effects import FAILED, wait
 from letgo.lifetime.facts import YIELDS
@@ -36,6 +36,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import OPEN, State, World, join, join_states, signature
 from letgo.source import program as ir
+from letgo.source.conditions import ANSWER
 
 MAX_WORLDS = 10
 MAX_VISITS = 400
@@ -97,7 +98,9 @@ def _star(frame: Frame, world: World, expr: ir.Star) -> Value | None:
 
 
 def _await(frame: Frame, world: World, expr: ir.Await) -> Value | None:
-    return calls.await_value(frame, world, evaluate(frame, world, expr.value), expr.line)
+    value = evaluate(frame, world, expr.value)
+    frame.ways = ()
+    return calls.await_value(frame, world, value, expr.line)
 
 
 def _dict(frame: Frame, world: World, expr: ir.Dict) -> Value | None:
@@ -360,7 +363,9 @@ def _assume_step(frame: Frame, world: World, step: ir.Assume) -> bool:
     else:
         if value is not None:
             return False
-    if step.test == "none" and step.holds and value is None:
+    if name == ANSWER.id:
+        world.bind(name, None)
+    elif step.test == "none" and step.holds and value is None:
         world.bind(name, NONE)
     elif isinstance(value, Constant | Instance | Session | Row) or value is None:
         pass
@@ -432,8 +437,11 @@ def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
         if number == ir.EXIT:
             frame.exits.append(world)
             return
-        if number in (ir.ERROR, ir.CANCELLED):
+        if number == ir.ERROR:
             frame.errors.append(world)
+            return
+        if number == ir.CANCELLED:
+            frame.cancelled.append(world)
             return
         waiting = pending.get(number)
         if waiting is None:
@@ -472,6 +480,7 @@ def follow_block(frame: Frame, number: int, start: int, world: World, reach: Cal
         step = block.steps[index]
         frame.touched = False
         frame.raising = None
+        frame.ways = ()
         if type(step) is ir.Yield:
             _yield(frame, world, step, number, index)
             frame.touched = True
@@ -484,6 +493,12 @@ def follow_block(frame: Frame, number: int, start: int, world: World, reach: Cal
         if type(step) is ir.Raise:
             alive = False
             break
+        if frame.ways and _tells_apart(frame, step):
+            if failing is not None:
+                reach(block.error, World(world.env.copy(), failing, world.returned, world.return_line))
+            for way in frame.ways:
+                follow_block(frame, number, index + 1, _taken(world, step, way), reach)
+            return
     if failing is not None:
         reach(block.error, World(world.env.copy() if alive else world.env, failing, world.returned, world.return_line))
     if not alive:
@@ -495,12 +510,40 @@ def follow_block(frame: Frame, number: int, start: int, world: World, reach: Cal
             reach(successor, onward)
 
 
+def _tells_apart(frame: Frame, step: ir.StepNode) -> bool:
+    """Whether what a call returned is asked for later: then the ways in which it ended are followed one by one."""
+    match step:
+        case ir.Assign(ir.Name(name), ir.Call() | ir.Await(ir.Call())):
+            return name in frame.fixed.tested
+        case ir.Return(ir.Call() | ir.Await(ir.Call())):
+            return True
+    return False
+
+
+def _taken(world: World, step: ir.StepNode, way: Way) -> World:
+    """The world after a call that ended in this way."""
+    taken = world.copy()
+    taken.sessions.update(way.sessions)
+    if isinstance(step, ir.Return):
+        taken.returned = _as_returned(world.returned, way)
+    elif isinstance(step, ir.Assign) and isinstance(step.target, ir.Name):
+        taken.bind(step.target.id, _as_returned(world.env.get(step.target.id), way))
+    return taken
+
+
+def _as_returned(value: Value | None, way: Way) -> Value | None:
+    """What is known of a call's value, in one of the ways in which it ended."""
+    if isinstance(way.returned, Constant):
+        return way.returned
+    return either(*(option for option in options(value) if not isinstance(option, Constant)))
+
+
 def _asks_for_transaction(frame: Frame, world: World, block: ir.Block) -> str | None:
     """The session whose `in_transaction()` decides where the block's end leads: to its first successor, if it is."""
     if len(block.successors) != 2 or not block.steps:
         return None
     match block.steps[-1]:
-        case ir.Evaluate(ir.Call(ir.Attr(ir.Name() | ir.Attr() as receiver, "in_transaction", _), _, _, _), _):
+        case ir.Assign(_, ir.Call(ir.Attr(ir.Name() | ir.Attr() as receiver, "in_transaction", _), _, _, _), _, _):
             value = evaluate(frame, world, receiver)
             return value.key if isinstance(value, Session) else None
     return None

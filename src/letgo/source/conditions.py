@@ -4,8 +4,12 @@ import ast
 from typing import Literal
 
 from letgo.source.expressions import lower_expression
-from letgo.source.program import Assume, Attr, Bind, Const, Evaluate, Expr, Group, Item, Name
+from letgo.source.program import Assign, Assume, Attr, Await, Bind, Call, Const, Evaluate, Expr, Group, Item, Name
 from letgo.source.scope import Scope
+
+
+ANSWER = Name(".answer")
+"""The variable that holds what a call gave whose answer decides where to go on."""
 
 
 def branch(test: ast.expr, scope: Scope) -> tuple[list[int], list[int]]:
@@ -49,7 +53,10 @@ def _short_circuit(values: list[ast.expr], go_on: bool, scope: Scope) -> tuple[l
 def _leaf(kind: Literal["truth", "none"], test: ast.expr, scope: Scope) -> tuple[list[int], list[int]]:
     graph = scope.graph
     value = lower_expression(test, scope)
-    if not _is_inert(value):
+    if isinstance(value, Call | Await):
+        graph.steps.append(Assign(ANSWER, value, None, test.lineno))
+        value = ANSWER
+    elif not _is_inert(value):
         graph.steps.append(Evaluate(value, test.lineno))
     start = graph.current
     ends = graph.new(), graph.new()
