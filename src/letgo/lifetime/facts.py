@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
-from letgo.holds import Hold, Misuse, Site
+from letgo.holds import Hold, Misuse, Site, Source
 
 YIELDS = "yield"
 """How the wait of a generator that hands out a value is named."""
@@ -24,12 +24,33 @@ class Unresolved:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How an endpoint leaves a session, that it asked for as `parameter`, where it returns in `line`.
+
+    `is_open`: on some path a transaction is open there. `ended` and `closed`: on every path it was committed or rolled
+    back, and closed. `dirty` is where work was done that no commit has saved.
+    """
+
+    function: Site
+    parameter: str
+    session: Source
+    line: int
+    is_open: bool
+    ended: bool
+    closed: bool
+    dirty: Site | None
+    is_async: bool
+    expire_on_commit: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Holds and misuses in the order of their places, without duplicates."""
 
     holds: tuple[Hold, ...]
     misuses: tuple[Misuse, ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
+    endings: tuple[Ending, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +74,7 @@ class Leaves:
     name: str
 
 
-Fact: TypeAlias = Hold | Misuse | Unresolved | Followed | Streamed | Leaves
+Fact: TypeAlias = Hold | Misuse | Unresolved | Ending | Followed | Streamed | Leaves
 
 
 def collected(found: Iterable[Fact]) -> Facts:
@@ -63,6 +84,7 @@ def collected(found: Iterable[Fact]) -> Facts:
     holds: dict[Hashable, Hold] = {}
     misuses: dict[Hashable, Misuse] = {}
     unresolved: dict[Hashable, Unresolved] = {}
+    endings: dict[Hashable, Ending] = {}
     for fact in found:
         match fact:
             case Hold(waits=(wait,)):
@@ -76,10 +98,25 @@ def collected(found: Iterable[Fact]) -> Facts:
             case Unresolved(site=site, failed=failed):
                 known = unresolved.get((site, failed), fact)
                 unresolved[site, failed] = min(known, fact, key=lambda each: (each.call, each.reason))
+            case Ending():
+                way = (fact.function, fact.parameter, fact.line)
+                endings[way] = _both(endings.get(way, fact), fact)
     return Facts(
         tuple(_together(sorted(holds.values(), key=_order))),
         tuple(sorted(misuses.values(), key=lambda each: (_place(each.site), each.kind, _place(each.function)))),
         tuple(sorted(unresolved.values(), key=lambda each: (_place(each.site), each.failed))),
+        tuple(sorted(endings.values(), key=lambda each: (_place(each.function), each.parameter, each.line))),
+    )
+
+
+def _both(first: Ending, second: Ending) -> Ending:
+    """What holds of a return on all the paths that lead to it."""
+    return replace(
+        min(first, second, key=repr),
+        is_open=first.is_open or second.is_open,
+        ended=first.ended and second.ended,
+        closed=first.closed and second.closed,
+        dirty=min(filter(None, (first.dirty, second.dirty)), key=_place, default=None),
     )
 
 

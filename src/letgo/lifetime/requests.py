@@ -9,7 +9,7 @@ from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.endpoints import Endpoint
 from letgo.lifetime.external import sessions_within
-from letgo.lifetime.facts import Followed, Streamed
+from letgo.lifetime.facts import Ending, Followed, Streamed
 from letgo.lifetime.framework import ExitMoment
 from letgo.lifetime.functions import Activation
 from letgo.lifetime.sqlalchemy import is_async
@@ -28,7 +28,7 @@ from letgo.lifetime.values import (
     options,
     sessions_of,
 )
-from letgo.lifetime.world import CLOSED, UNTOUCHED, Traits, World
+from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, Traits, World
 from letgo.source import program as ir
 
 Ends = Callable[[str | None], ExitMoment]
@@ -49,7 +49,7 @@ class _Request:
     solving: set[Hashable] = field(default_factory=set)
 
 
-def follow_endpoint(analysis: Analysis, endpoint: Endpoint, ends: Ends, pool: int) -> None:
+def follow_endpoint(analysis: Analysis, endpoint: Endpoint, ends: Ends, pool: int | None) -> None:
     """Follows a request through its endpoint; what is held on the way is noted in the analysis."""
     symbol = endpoint.function
     frame = Frame(analysis, FunctionValue(symbol, None, (), False))
@@ -260,13 +260,13 @@ def _adopt(request: _Request, before: set[Key], name: str, asked: Site) -> None:
 # --- after the endpoint ----------------------------------------------------------------------------------------------
 
 
-def _respond(request: _Request, world: World, entered: set[Key], pool: int) -> None:
+def _respond(request: _Request, world: World, entered: set[Key], pool: int | None) -> None:
     """What happens to a returned value: it is serialised or sent, and the dependencies end before or after that."""
     frame, endpoint = request.frame, request.endpoint
     line = world.return_line or frame.function.end_line
     responses = [option for option in options(world.returned) if isinstance(option, Response)]
     serialised = (
-        not responses and not _is_response(endpoint) and endpoint.kind == "http" and not frame.function.is_generator
+        not responses and not endpoint.sends_as_is and endpoint.kind == "http" and not frame.function.is_generator
     )
     found = list(stalls(frame, world, pool, serialised and bool(endpoint.response_model), entered))
     if serialised:
@@ -280,16 +280,11 @@ def _respond(request: _Request, world: World, entered: set[Key], pool: int) -> N
             _stream(request, world, response, line)
         elif response.kind != "template":
             _held(request, world, WaitKind.BRANCH, "return", line)
-    if not responses and _is_response(endpoint):
+    if not responses and endpoint.sends_as_is:
         _held(request, world, WaitKind.BRANCH, "return", line)
     _tear_down(request, world, ExitMoment.AFTER_RESPONSE, line)
     _note_never_closed(request, world)
     _note_stalls(request, world, found)
-
-
-def _is_response(endpoint: Endpoint) -> bool:
-    name = endpoint.response_class or ""
-    return name.endswith("Response") and not name.endswith(("JSONResponse", "HTMLResponse"))
 
 
 def _held(request: _Request, world: World, kind: WaitKind, what: str, line: int) -> None:
@@ -302,6 +297,7 @@ def _held(request: _Request, world: World, kind: WaitKind, what: str, line: int)
         certain = state.opened is None or state.opened.certain
         if state.committed and kind in (WaitKind.SERIALISE, WaitKind.BRANCH):
             site = state.opened.first if state.opened else frame.at(line)
+            certain = certain and state.phases == OPEN
             detail = state.opened.seen_as if state.opened else ""
             request.analysis.misuse(
                 MisuseKind.REARMED, frame.site, traits.source, site, certain and traits.certain, detail=detail
@@ -380,7 +376,7 @@ def _note_stalls(request: _Request, world: World, found: list[Stall]) -> None:
         trail = (Step(Event.RELEASED, end, f"only `{end.function}` lets go, afterwards"),) if end else ()
         traits = frame.traits[stall.key]
         request.analysis.misuse(
-            MisuseKind.STALL, frame.site, traits.source, frame.site, stall.certain, trail, str(stall.users)
+            stall.kind, frame.site, traits.source, frame.site, stall.certain, trail, str(stall.users or "")
         )
 
 
@@ -397,17 +393,23 @@ def _note_unused(request: _Request) -> None:
 
 
 def _note_convention(request: _Request, world: World, line: int) -> None:
-    """The convention: a handler commits and closes the session that it asked for on every path before it returns."""
+    """The convention: a handler commits and closes the session that it asked for on every path before it returns. A
+    path that has rolled back has nothing to commit."""
     frame = request.frame
     for param in frame.function.params:
         value = request.world.env.get(param.name)
         if not isinstance(value, Session) or param.name not in frame.function.mentions or param.name.startswith("_"):
             continue
         state = world.sessions.get(value.key, UNTOUCHED)
-        missing = [name for name, done in (("commit", state.committed), ("close", state.phases == CLOSED)) if not done]
-        if missing:
-            traits = frame.traits_of(value.key)
-            detail = " and ".join(missing)
+        traits = frame.traits_of(value.key)
+        ended, closed = state.committed or (state.expired and not state.is_open), state.phases == CLOSED
+        request.analysis.memo.note(
+            Ending(
+                frame.site, param.name, traits.source, line, state.is_open, ended, closed, state.dirty,
+                traits.is_async, traits.expire_on_commit,
+            )
+        )  # fmt: skip
+        if missing := [name for name, done in (("commit", ended), ("close", closed)) if not done]:
             request.analysis.misuse(
-                MisuseKind.CONVENTION, frame.site, traits.source, frame.at(line), True, detail=detail
+                MisuseKind.CONVENTION, frame.site, traits.source, frame.at(line), True, detail=" and ".join(missing)
             )
