@@ -108,8 +108,9 @@ class MisuseKind(StrEnum):
     UNCOMMITTED = "uncommitted"
     UNUSED = "unused"
     ESCAPES_SCOPE = "escapes-scope"  # scope="function" under a generator or a background task
-    STALL = "stall"
-    CONVENTION = "convention"  # the seed's mandate: commit and close on every path
+    STALL = "stall"  # it holds a connection while it needs a thread
+    EVENT_LOOP_STALL = "event-loop-stall"  # and the event loop waits for one
+    CONVENTION = "convention"  # commit and close on every path
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,18 +217,42 @@ def test_a_response_model_is_declared_or_follows_from_the_return_annotation(app,
     assert code.endpoint("read").response_model is expected
 
 
-def test_response_class_and_named_status_codes_are_read(app):
+def test_named_status_codes_are_read(app):
     code = app(
         """
         from fastapi import FastAPI, status
-        from fastapi.responses import HTMLResponse
         app = FastAPI()
-        @app.delete("/", status_code=status.HTTP_204_NO_CONTENT, response_class=HTMLResponse)
+        @app.delete("/", status_code=status.HTTP_204_NO_CONTENT)
         def remove(): ...
         """
     )
     assert code.endpoint("remove").status_code == 204
-    assert code.endpoint("remove").response_class == "fastapi.responses.HTMLResponse"
+
+
+@pytest.mark.parametrize(
+    ("route", "returns", "expected"),
+    [
+        ("response_class=RedirectResponse", "", True),
+        ("response_class=HTMLResponse", "", False),
+        ("", " -> Response", True),
+        ("", " -> Download", True),
+        ("response_model=None", " -> Download | None", True),
+        ("response_model=None", " -> Response | dict", False),
+        ("", " -> dict", False),
+    ],
+)
+def test_an_endpoint_may_declare_that_it_returns_a_response(app, route, returns, expected):
+    code = app(
+        f"""
+        from fastapi import FastAPI, Response
+        from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+        class Download(FileResponse): ...
+        app = FastAPI()
+        @app.get("/", {route})
+        def download(){returns}: ...
+        """
+    )
+    assert code.endpoint("download").sends_as_is is expected
 
 
 # --- what is injected ------------------------------------------------------------------------------------------------

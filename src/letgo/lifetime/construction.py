@@ -36,10 +36,10 @@ def construct(frame: Frame, world: World, symbol: ClassSymbol, arguments: Argume
         factory = Factory(symbol.cls.name, "async" in objects.session_base(analysis, symbol), True, False, False)
         return calls.apply(frame, world, factory, arguments, line)
     init = analysis.names.find_method(symbol, "__init__")
+    for base in analysis.names.mro(symbol):
+        if isinstance(base, External) and analysis.known(base.dotted).response is not None:
+            return external.call(frame, world, base.dotted, arguments, line)
     if init is None:
-        for base in analysis.names.mro(symbol):
-            if isinstance(base, External) and analysis.known(base.dotted).response is not None:
-                return external.call(frame, world, base.dotted, arguments, line)
         return Instance(symbol, _by_field(analysis, symbol, arguments))
     value = FunctionValue(init, Instance(symbol, ()), (), False)
     activation = calls.run(frame, world, value, arguments, line)

@@ -3,6 +3,7 @@
 from letgo.lifetime import calls, construction, exitstacks, functions
 from letgo.lifetime.analysis import Frame, receiver_name
 from letgo.lifetime.effects import arm, close, commit, rollback
+from letgo.lifetime.locks import is_contended
 from letgo.lifetime.values import (
     AnyOf,
     Entered,
@@ -38,7 +39,8 @@ def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tup
         case Stack():
             return context, Entered("stack", value=context)
         case Object(dotted):
-            _wait_at(frame, world, dotted, ("__aenter__" if step.is_async else "__enter__"), step.line)
+            if dotted != "asyncio.Lock" or is_contended(frame.analysis, frame.module, receiver_name(step.value)):
+                _wait_at(frame, world, dotted, ("__aenter__" if step.is_async else "__enter__"), step.line)
             return context, Entered("external", value=context)
         case AnyOf(parts):
             found = [enter(frame, world, part, step) for part in parts]

@@ -7,7 +7,7 @@ from letgo.lifetime.dependencies import Dependency, dependencies_of, field_depen
 from letgo.lifetime.routers import Making, Router, Routers
 from letgo.source.definitions import assigned
 from letgo.source.names import ClassSymbol, External, FunctionSymbol, Names, VariableSymbol
-from letgo.source.program import Attr, Call, Const, Expr, Field, Function, Item, Module, Name, Sequence
+from letgo.source.program import Attr, Call, Const, Expr, Field, Group, Item, Module, Name, Sequence
 from letgo.source.walk import Place, calls, places
 
 __all__ = ["Dependency", "Endpoint", "dependencies_of", "endpoints", "field_dependencies"]
@@ -28,7 +28,7 @@ class Endpoint(NamedTuple):
 
     `path` begins with the prefixes that can be read from the code. `route` is the call that declares it.
     `response_model` tells whether the return value is validated and serialised against a type, in a worker thread for
-    a `def` endpoint. `response_class` is the dotted name as far as it is known. `dependencies` are those of the app,
+    a `def` endpoint; `sends_as_is` that it is a response, by the signature. `dependencies` are those of the app,
     of inclusions, of the router and of the route, in this order; `fields` those of the class-based view it is a method
     of, which reads them as `self.name`. The parameters' own are in `dependencies_of`.
     """
@@ -40,7 +40,7 @@ class Endpoint(NamedTuple):
     path: str
     route: Call
     response_model: bool
-    response_class: str | None
+    sends_as_is: bool
     status_code: int | None
     dependencies: tuple[Dependency, ...]
     fields: tuple[tuple[Field, Dependency], ...]
@@ -170,7 +170,7 @@ def _endpoint(names: Names, routers: Routers, declared: _Declared) -> Endpoint:
         path=(routers.prefix(found[0]) if found else "") + _text(_argument(call, 0, "path")),
         route=call,
         response_model=how not in PLAIN and _has_response_model(names, function, call),
-        response_class=_response_class(names, making),
+        sends_as_is=_sends_as_is(names, function, making),
         status_code=_status_code(call),
         dependencies=(*inherited.values(), *own),
         fields=field_dependencies(names, function.owner) if function.owner is not None else (),
@@ -209,6 +209,30 @@ def _status_code(call: Call) -> int | None:
     return None
 
 
+def _sends_as_is(names: Names, function: FunctionSymbol, making: Making) -> bool:
+    """Whether what is returned is a response: by `response_class=`, which says so where it is no class that renders
+    whatever it is given, or by the return annotation."""
+    given = _response_class(names, making) or ""
+    if given.endswith("Response") and not given.endswith(("JSONResponse", "HTMLResponse")):
+        return True
+    returns = function.function.returns
+    parts = returns.parts if isinstance(returns, Group) else (returns,)
+    return any(_names_response(names, function, part) for part in parts) and all(
+        part == Const(None) or _names_response(names, function, part) for part in parts
+    )
+
+
+def _names_response(names: Names, function: FunctionSymbol, annotation: Expr | None) -> bool:
+    if not isinstance(annotation, Name | Attr):
+        return False
+    match names.resolve(function.module, annotation, names.enclosing(function.module, function.function)):
+        case External() as symbol:
+            return _is_response(symbol)
+        case ClassSymbol() as cls:
+            return any(isinstance(base, External) and _is_response(base) for base in names.mro(cls))
+    return False
+
+
 def _response_class(names: Names, making: Making) -> str | None:
     given = dict(making.call.keywords).get("response_class")
     match given and names.resolve(making.module, given, making.function):
@@ -230,14 +254,8 @@ def _has_response_model(names: Names, function: FunctionSymbol, call: Call) -> b
     returns = function.function.returns
     if returns is None or returns == Const(None) or function.function.is_generator:
         return False
-    around: Function | None = names.enclosing(function.module, function.function)
     annotation = returns.value if isinstance(returns, Item) else returns
-    match names.resolve(function.module, annotation, around):
-        case External() as symbol:
-            return not _is_response(symbol)
-        case ClassSymbol() as cls:
-            return not any(isinstance(base, External) and _is_response(base) for base in names.mro(cls))
-    return True
+    return not _names_response(names, function, annotation)
 
 
 def _is_response(symbol: External) -> bool:

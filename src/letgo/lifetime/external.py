@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 SLEEPS = frozenset({"asyncio.sleep", "anyio.sleep", "trio.sleep"})
 """They only let others run when they are told to sleep for 0 seconds."""
 
+PATIENCE = ("blocking", "block", "timeout", "blocking_timeout", "check_deliverability")
+"""What tells a call not to wait, by False or 0: for a lock, a queue, the answer of a name server."""
+
 
 def call(
     frame: Frame, world: World, dotted: str, arguments: Arguments, line: int, *, receiver: Value | None = None
@@ -68,13 +71,21 @@ def call(
         return _run_given(frame, world, dotted, arguments, known_of.runs, line)
     if known_of.drains:
         return _drain_given(frame, world, dotted, arguments, line)
-    if known_of.wait is not None and not (dotted in SLEEPS and arguments.get(0, "delay") == FALSE):
+    if known_of.wait is not None and not _told_not_to_wait(dotted, arguments):
         calls.external_wait(frame, world, known_of.wait, dotted.removeprefix("builtins."), line)
     if known_of.client:
         return Object(dotted)
     if known_of.wait is None and not dotted.startswith("builtins."):
         _given_away(frame, world, dotted, arguments, line)
     return None
+
+
+def _told_not_to_wait(dotted: str, arguments: Arguments) -> bool:
+    if dotted in SLEEPS:
+        return arguments.get(0, "delay") == FALSE
+    if dotted.endswith(".acquire") and arguments.get(0, "blocking") == FALSE:
+        return True
+    return any(arguments.keywords.get(name) == FALSE for name in PATIENCE)
 
 
 def _given_away(frame: Frame, world: World, dotted: str, arguments: Arguments, line: int) -> None:

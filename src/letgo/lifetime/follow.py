@@ -18,6 +18,7 @@ from letgo.lifetime.framework import Version, ends, fastapi_version
 from letgo.lifetime.memo import Bits
 from letgo.lifetime.memory import keep, memory_in, recall
 from letgo.lifetime.objects import manages
+from letgo.lifetime.pools import pool_size
 from letgo.lifetime.sqlalchemy import QUERY_TERMINALS
 from letgo.lifetime.values import FunctionValue, Instance
 from letgo.lifetime.waits import Waits
@@ -25,10 +26,9 @@ from letgo.source.codebase import CodeBase
 from letgo.source.errors import UserError
 from letgo.source.forked import can_fork, finish, start
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
-from letgo.source.program import Assign, Attr, Call, Class, Const, Expr, Function, Group, Item, Module, Name
+from letgo.source.program import Assign, Attr, Call, Class, Expr, Function, Group, Item, Module, Name
 from letgo.source.program import Sequence as Display
 from letgo.source.recursion import recursion_limit
-from letgo.source.walk import calls
 
 _MAKERS = frozenset(
     {"Session", "AsyncSession", "scoped_session", "async_scoped_session", "sessionmaker", "async_sessionmaker"}
@@ -86,7 +86,7 @@ def follow(
     """
     analysis = Analysis(names or Names(codebase), waits or Waits.default(), settings or Settings(), debug=debug)
     findings = Findings(analysis.memo)
-    version, pool = fastapi_version(codebase.root, fastapi), pool_size(codebase)
+    version, pool = fastapi_version(codebase.root, fastapi), pool_size(analysis.names)
     memory = memory_in(cache, codebase, said, version, pool, *map(sorted, analysis.settings)) if cache else None
     remembered = recall(memory, codebase.digests) if memory else []
     for outcomes in remembered:
@@ -186,7 +186,7 @@ def _follow_rest(analysis: Analysis, waiting: Iterator[Sequence[Root | Alone]], 
 # --- where to begin --------------------------------------------------------------------------------------------------
 
 
-def _endpoints(analysis: Analysis, version: Version, pool: int) -> Iterator[Root]:
+def _endpoints(analysis: Analysis, version: Version, pool: int | None) -> Iterator[Root]:
     for endpoint in endpoints(analysis.names):
         symbol = endpoint.function
         site = Site(symbol.module.path, symbol.function.line, symbol.function.qualname)
@@ -198,7 +198,7 @@ def _declared(endpoint: Endpoint) -> str:
     """All that tells how a request is handled, beside the function."""
     dependencies = [_asked(dependency) for dependency in endpoint.dependencies]
     fields = [(field.name, _asked(dependency)) for field, dependency in endpoint.fields]
-    return repr((endpoint.kind, endpoint.response_model, endpoint.response_class, dependencies, fields))
+    return repr((endpoint.kind, endpoint.response_model, endpoint.sends_as_is, dependencies, fields))
 
 
 def _asked(dependency: Dependency) -> tuple[object, ...]:
@@ -324,20 +324,3 @@ def _within_class(names: Names, module: Module, cls: Class) -> Iterator[Function
         yield from _within(names, module, method)
     for inner in cls.classes:
         yield from _within_class(names, module, inner)
-
-
-def pool_size(codebase: CodeBase) -> int:
-    """pool_size + max_overflow of the engine, where the code says so; SQLAlchemy's defaults are 5 and 10."""
-    size, overflow = 5, 10
-    for module in codebase.modules:
-        if "create_engine" not in module.body.mentions and "create_async_engine" not in module.body.mentions:
-            continue
-        for function in (module.body, *module.body.functions):
-            for call in calls(function):
-                for name, value in call.keywords:
-                    if isinstance(value, Const) and isinstance(value.value, int):
-                        if name == "pool_size":
-                            size = value.value
-                        elif name == "max_overflow":
-                            overflow = value.value
-    return size + overflow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from letgo.holds import WaitKind
-from letgo.lifetime import attributes, calls, effects, objects
+from letgo.lifetime import attributes, calls, effects, external, objects
 from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.values import (
     FunctionValue,
@@ -41,6 +41,8 @@ def unknown_method(
             found = _of_one_family(analysis, found)
         if found:
             return _guess(frame, world, found, arguments, line)
+    if name == "TemplateResponse":
+        return external.call(frame, world, "starlette.templating.Jinja2Templates.TemplateResponse", arguments, line)
     if analysis.waits.named_like_client(receiver, name):
         calls.external_wait(frame, world, WaitKind.EXTERNAL, f"{receiver}.{name}", line, certain=False)
         return None

@@ -473,6 +473,7 @@ WAITS: tuple[Row, ...] = (
     Row("Crypto|Cryptodome.**.PBKDF2|scrypt|bcrypt*|generate", COMPUTE),
     Row("jwcrypto.jwk.JWK.generate", COMPUTE),
     Row("pandas|polars|geopandas.read_*", COMPUTE),
+    Row("pandas|polars|geopandas.read_sql*|read_database*|read_postgis", None),  # they read by the connection itself
     Row("pandas|polars|geopandas.**.to_excel|to_csv|to_parquet|to_sql|write_*|merge|pivot_table", COMPUTE),
     Row("openpyxl.**.load_workbook|save", COMPUTE),
     Row("openpyxl", None, "", "load_workbook"),

@@ -8,7 +8,7 @@ connection on the event loop itself: nobody else comes on to give one back.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from letgo.holds import Origin, WaitKind
+from letgo.holds import MisuseKind, Origin, WaitKind
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.values import Key
 from letgo.lifetime.world import Traits, World
@@ -19,14 +19,15 @@ AWAITED = (WaitKind.EXTERNAL, WaitKind.SLEEP, WaitKind.PROCESS)
 
 
 class Stall(NamedTuple):
-    """The session that is held, and how many users at once are enough."""
+    """The session that is held, what it stops, and how many users at once are enough, if that is known."""
 
     key: Key
     certain: bool
-    users: int
+    kind: MisuseKind
+    users: int | None
 
 
-def stalls(frame: Frame, world: World, pool: int, needs_thread: bool, entered: set[Key]) -> Iterator[Stall]:
+def stalls(frame: Frame, world: World, pool: int | None, needs_thread: bool, entered: set[Key]) -> Iterator[Stall]:
     """The stalls of one endpoint, as it returns. `needs_thread`: its return value is validated in a thread. `entered`
     are the sessions that its dependencies had open when it began."""
     if frame.function.is_async:
@@ -37,10 +38,10 @@ def stalls(frame: Frame, world: World, pool: int, needs_thread: bool, entered: s
         needs_one = key in entered or (needs_thread and state.is_open)  # the first to begin, the other to answer
         if traits is not None and needs_one and _can_stall(traits):
             certain = (state.opened is None or state.opened.certain) and traits.certain
-            yield Stall(key, certain, pool + THREADS)
+            yield Stall(key, certain, MisuseKind.STALL, None if pool is None else pool + THREADS)
 
 
-def _on_the_event_loop(frame: Frame, pool: int) -> Iterator[Stall]:
+def _on_the_event_loop(frame: Frame, pool: int | None) -> Iterator[Stall]:
     awaits = None
     for part in frame.parts.values():
         traits = frame.traits.get(part.key)
@@ -49,11 +50,12 @@ def _on_the_event_loop(frame: Frame, pool: int) -> Iterator[Stall]:
         awaits = awaits or awaited_lines(frame.function)
         first = part.wait.via[0] if part.wait.via else part.wait.site
         if first.line in awaits:
-            yield Stall(part.key, part.certain and traits.certain, pool + 1)
+            users = None if pool is None else pool + 1
+            yield Stall(part.key, part.certain and traits.certain, MisuseKind.EVENT_LOOP_STALL, users)
 
 
 def _can_stall(traits: Traits) -> bool:
-    return not traits.is_async and traits.source.origin is Origin.DEPENDENCY
+    return not traits.is_async and traits.certain and traits.source.origin is Origin.DEPENDENCY
 
 
 def awaited_lines(function: Function) -> frozenset[int]:

@@ -12,7 +12,7 @@ with a pool of 10: 697 requests a second with 40 clients, 2.5 with 200. An `asyn
 session blocks the event loop itself as soon as the pool is empty.
 
 The finding states the number of users, the size of the pool with its overflow and 40 threads, where the pool's size can
-be read from the code.
+be read from the code and is the same for every engine.
 
 ## Known problems
 A changed thread limit is not seen. A larger pool moves the cliff and does not take it away.
@@ -63,17 +63,21 @@ def read_order(order_id: int, db: Session = Depends(get_sync_db)):
 )
 
 
-DEADLOCK = "it holds a connection while it needs a thread"
+WHY = {
+    MisuseKind.STALL: "it holds a connection while it needs a thread",
+    MisuseKind.EVENT_LOOP_STALL: "it awaits while it holds a connection, for which others stop the event loop",
+}
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    return of_misuses(RULE, facts.misuses, MisuseKind.STALL, message, advice)
+    for kind in WHY:
+        yield from of_misuses(RULE, facts.misuses, kind, message, advice)
 
 
 def message(misuse: Misuse) -> str:
-    if misuse.detail.isdigit():
-        return f"stops the app dead at about {misuse.detail} users at once: {DEADLOCK}"
-    return f"can stop the app dead under load: {misuse.detail or DEADLOCK}"
+    if misuse.detail:
+        return f"stops the app dead at about {misuse.detail} users at once: {WHY[misuse.kind]}"
+    return f"can stop the app dead under load: {WHY[misuse.kind]}"
 
 
 def advice(misuse: Misuse) -> str:

@@ -7,7 +7,6 @@ from letgo.source.expressions import lower_expression
 from letgo.source.program import Assign, Assume, Attr, Await, Bind, Call, Const, Evaluate, Expr, Group, Item, Name
 from letgo.source.scope import Scope
 
-
 ANSWER = Name(".answer")
 """The variable that holds what a call gave whose answer decides where to go on."""
 

@@ -1,6 +1,6 @@
 """H5, H12: what is still open when the endpoint returns stays open while the answer is made."""
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 from sqlalchemy import select
@@ -93,3 +93,26 @@ async def never_begun(number: int, db: AsyncSession = Depends(get_db)):
 async def nothing_is_returned(number: int, db: AsyncSession = Depends(get_db)):
     await db.delete(await db.get_one(Order, number))
     await db.commit()
+
+
+@app.get("/declared/{order_id}")
+async def declared_as_a_response(order_id: int, request: Request, db: AsyncSession = Depends(get_db)) -> Response:
+    order = await db.get_one(Order, order_id)
+    return request.app.extra["answer"](order.state)  # expect: LG103
+
+
+class Redirected(RedirectResponse):
+    def __init__(self, order: Order) -> None:
+        super().__init__(f"/orders/{order.id}")
+
+
+@app.get("/redirected/{order_id}")
+async def a_response_of_ones_own(order_id: int, db: AsyncSession = Depends(get_db)):
+    order = await db.get_one(Order, order_id)
+    return Redirected(order)  # expect: LG103
+
+
+@app.get("/found/{order_id}")
+async def a_template_of_the_state(order_id: int, request: Request, db: AsyncSession = Depends(get_db)):
+    order = await db.get_one(Order, order_id)
+    return request.app.state.templates.TemplateResponse(request, "one.html", {"order": order})  # expect: LG102

@@ -9,20 +9,27 @@ import smtplib
 import subprocess
 import threading
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import bcrypt
 import boto3
+import email_validator
 import httpx
 import openai
+import pandas
 import redis
 import requests
+from sqlalchemy import select
 
 from shop import NewSession, NewSyncSession, Order
 
 log = logging.getLogger(__name__)
 cache = redis.Redis()
 lock = asyncio.Lock()
+states_lock = asyncio.Lock()
+states: dict[int, str] = {}
+thread_lock = threading.Lock()
+check_syntax = partial(email_validator.validate_email, check_deliverability=False)
 jobs: queue.Queue = queue.Queue()
 s3 = boto3.client("s3")
 llm = openai.OpenAI()
@@ -87,6 +94,35 @@ async def behind_a_lock(order_id: int) -> None:
 async def the_lock_first(order_id: int) -> None:
     async with lock, NewSession() as db:
         await db.get_one(Order, order_id)
+
+
+async def behind_a_lock_that_nobody_holds_while_awaiting(order_id: int) -> None:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        async with states_lock:
+            states[order_id] = order.state
+
+
+def behind_a_lock_if_it_is_free(order_id: int) -> None:
+    with NewSyncSession() as db:
+        db.get_one(Order, order_id)
+        if not thread_lock.acquire(blocking=False):
+            return
+        thread_lock.release()
+        if thread_lock.acquire(timeout=5):  # expect: LG202
+            thread_lock.release()
+
+
+def looked_up_or_not(order_id: int, address: str) -> None:
+    with NewSyncSession() as db:
+        db.get_one(Order, order_id)
+        check_syntax(address)
+        email_validator.validate_email(address)  # expect: LG201
+
+
+def read_into_a_frame() -> pandas.DataFrame:
+    with NewSyncSession() as db:
+        return pandas.read_sql_query(select(Order), db.connection())
 
 
 def making_a_client_is_fast(order_id: int) -> None:

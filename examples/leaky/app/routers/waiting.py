@@ -73,7 +73,7 @@ def print_label(book_id: int, db: Db) -> dict[str, str]:
 async def print_catalogue(db: AsyncDb) -> dict[str, int]:
     titles = (await db.scalars(select(Book.title))).all()
     async with printer:  # expect: LG202 lock
-        pages = len(titles)
+        pages = await asyncio.to_thread(len, titles)
     await db.commit()
     return {"pages": pages}
 
