@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from letgo.lifetime import follow as following
 from letgo.lifetime.facts import Facts
 from letgo.lifetime.follow import follow
+from letgo.source import forked
 from letgo.source.read import read
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "leaky"
@@ -49,7 +50,7 @@ def test_a_process_that_dies_costs_nothing_but_time(project: Project, monkeypatc
     monkeypatch.setattr(following, "WORTH_A_PROCESS", 1)
     monkeypatch.setattr(following, "CHUNK", 1)
     alone = project.follow()
-    monkeypatch.setattr(following, "finish", lambda child: None)
+    monkeypatch.setattr(forked, "finish", lambda child: None)
     assert project.follow(jobs=3) == alone
 
 

@@ -65,7 +65,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
 def test_a_second_run_reads_nothing_anew_and_finds_the_same(project: Project) -> None:
     first = project.read()
     assert project.fresh == 3
-    assert project.read() == first == project.read_without_cache()
+    assert project.read() == first
+    assert project.read_without_cache().modules == first.modules
     assert project.fresh == 0
 
 
@@ -192,6 +193,7 @@ def test_what_is_no_module_is_none() -> None:
 
 
 def test_a_hostile_function_body_is_refused_when_it_is_looked_at(project: Project, tmp_path: Path) -> None:
+    project.read()
     [module, *_] = project.read().modules
     trap = pickle.dumps(Hostile(f"touch {tmp_path / 'sprung'}"))
     honest = module.body[type(module.body)._fields.index("blocks")]

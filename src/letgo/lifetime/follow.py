@@ -1,10 +1,8 @@
 """From a code base to its facts: which functions to begin with, and what following them found."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +22,7 @@ from letgo.lifetime.values import FunctionValue, Instance
 from letgo.lifetime.waits import Waits
 from letgo.source.codebase import CodeBase
 from letgo.source.errors import UserError
-from letgo.source.forked import can_fork, finish, start
+from letgo.source.forked import can_fork, shared
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
 from letgo.source.program import Assign, Attr, Call, Class, Expr, Function, Group, Item, Module, Name
 from letgo.source.program import Sequence as Display
@@ -139,36 +137,24 @@ def _unknown(findings: Findings, roots: Sequence[Root | Alone]) -> Iterator[Root
 CHUNK = 12
 """Roots that one process follows in a row: neighbours lead to the same functions."""
 
-MOST_CHUNKS = 4000
-"""The numbers of so many can wait in a pipe."""
-
 WORTH_A_PROCESS = 24
 """Roots, which take some 200 ms to follow."""
 
 
 def _share_out(analysis: Analysis, findings: Findings, roots: Sequence[Root | Alone], jobs: int, *, once: bool) -> None:
     """Follows the roots, here and in copies of this process, which take what is next until there is no more."""
-    size = max(CHUNK, len(roots) // MOST_CHUNKS)
-    chunks = [roots[start : start + size] for start in range(0, len(roots), size)]
-    count = min(jobs, len(roots) // WORTH_A_PROCESS) if can_fork() else 1
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb", buffering=0) as queue:
-        with os.fdopen(writing, "wb") as filling:
-            filling.write(b"".join(number.to_bytes(4, "big") for number in range(1, len(chunks) + 1)))
-        waiting = map([[], *chunks].__getitem__, iter(lambda: int.from_bytes(queue.read(4), "big"), 0))
-        children = [start(partial(_follow_rest, analysis, waiting, once)) for _ in range(count - 1)]
-        findings.own.roots.update(_follow_rest(analysis, waiting, once).roots)
-        for child in children:
-            outcomes = finish(child) if child else None
-            if outcomes is not None:
-                findings.add(outcomes)
+    copies = min(jobs, len(roots) // WORTH_A_PROCESS) - 1 if can_fork() else 0
+    with shared(roots, partial(_follow_rest, analysis, once), copies, CHUNK) as (waiting, results):
+        findings.own.roots.update(_follow_rest(analysis, once, waiting).roots)
+        for outcomes in results:
+            findings.add(outcomes)
 
 
-def _follow_rest(analysis: Analysis, waiting: Iterator[Sequence[Root | Alone]], once: bool) -> Outcomes:
+def _follow_rest(analysis: Analysis, once: bool, roots: Iterator[Root | Alone]) -> Outcomes:
     memo = analysis.memo
     found: dict[str, Outcome] = {}
     led: Bits = 0
-    for root in chain.from_iterable(waiting):
+    for root in roots:
         if once and led & memo.facts.get(Followed(root.function), 0):
             continue
         memo.begin()

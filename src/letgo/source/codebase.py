@@ -20,7 +20,7 @@ class CodeBase:
     """`root` is the directory that all paths are relative to. `modules` are ordered by path.
 
     `digests` maps each module's path to the digest of its content, the key of everything that is cached,
-    and `outlines` to that of what it means to other modules.
+    and `outlines` to that of what it means to other modules, if there is a cache.
     """
 
     root: Path

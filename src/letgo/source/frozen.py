@@ -39,6 +39,16 @@ class FrozenFunction(Function):
             raise UserError(f"the cache holds what letgo did not write ({error})", "Delete .letgo_cache.") from error
         return blocks
 
+    def __eq__(self, other: object) -> bool:
+        """Equal to the function that was frozen."""
+        return isinstance(other, Function) and _in_full(self) == _in_full(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _in_full(function: Function) -> tuple[Any, ...]:
+    return (*function[:BLOCKS], function.blocks, *function[BLOCKS + 1 :])
+
 
 Reduction = Callable[[Any], tuple[type, tuple[tuple[Any, ...]]]]
 

@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -10,12 +10,13 @@ from pathlib import Path
 from letgo.source import cache as store
 from letgo.source.codebase import CodeBase, Unreadable
 from letgo.source.files import SourceFile, find
-from letgo.source.forked import can_fork, finish, start, stop
+from letgo.source.forked import can_fork, shared
 from letgo.source.frozen import thaw
 from letgo.source.program import Module
-from letgo.source.reading import Entry, digest_of, read_file, stamp_of
+from letgo.source.reading import Entry, Reading, digest_of, entry_of, read_file, stamp_of
 
-Outcome = tuple[SourceFile, Entry | Unreadable]
+Outcome = tuple[SourceFile, Reading | Unreadable]
+Frozen = tuple[SourceFile, Entry | Unreadable]
 
 WORTH_A_PROCESS = 750_000
 """Bytes of source, which take some 200 ms to read."""
@@ -41,6 +42,7 @@ def read(
     base = Path(os.path.realpath(root))
     listing = find(paths, base, exclude)
     entries: dict[str, Entry] = {}
+    digests: dict[str, str] = {}
     modules: dict[str, Module] = {}
     unreadable = list(listing.unreadable)
     with collection_paused():
@@ -50,11 +52,18 @@ def read(
             if entry and (module := thaw(entry.frozen)):
                 entries[file.path], modules[file.path] = entry, module
         new = [file for file in listing.files if file.path not in entries]
-        for done, (file, outcome) in enumerate(read_files(new, jobs or cores()), start=len(entries) + 1):
-            if isinstance(outcome, Unreadable):
-                unreadable.append(outcome)
-            elif module := thaw(outcome.frozen):
-                entries[file.path], modules[file.path] = outcome, module
+        for done, (file, outcome) in enumerate(read_files(new, jobs or cores(), cache is not None), len(entries) + 1):
+            match outcome:
+                case Unreadable():
+                    unreadable.append(outcome)
+                case Entry():
+                    entries[file.path] = outcome
+                    if module := thaw(outcome.frozen):
+                        modules[file.path] = module
+                case Reading(_, digest, module):
+                    digests[file.path], modules[file.path] = digest, module
+                    if cache:
+                        entries[file.path] = entry_of(outcome, lasting=True)
             if progress:
                 progress(done, len(listing.files))
         if cache and any(stored.get(path) is not entry for path, entry in entries.items()):
@@ -64,8 +73,8 @@ def read(
         base,
         tuple(module for _, module in sorted(modules.items())),
         tuple(sorted(unreadable, key=lambda item: (item.path, item.line))),
-        {path: entry.digest for path, entry in sorted(entries.items())},
-        {path: entry.outline for path, entry in sorted(entries.items())},
+        dict(sorted((digests | {path: entry.digest for path, entry in entries.items()}).items())),
+        {path: entry.outline for path, entry in sorted(entries.items())} if cache else {},
     )
 
 
@@ -84,39 +93,29 @@ def still_true(file: SourceFile, entry: Entry | None) -> Entry | None:
     return entry if stamp == entry.stamp else entry._replace(stamp=stamp)
 
 
-def read_files(files: Sequence[SourceFile], jobs: int) -> Iterator[Outcome]:
-    """What comes of each file, in any order. A share of them is read here, the others by copies of this process."""
-    own, *others = shares(files, jobs if can_fork() else 1)
-    children = [(start(partial(read_share, share)), share) for share in others]
-    try:
-        for file in own:
+def read_files(files: Sequence[SourceFile], jobs: int, lasting: bool) -> Iterator[Outcome | Frozen]:
+    """What comes of each file, in any order. Some are read here, the others by copies of this process."""
+    sizes = {file: size_of(file) for file in files}
+    left = dict.fromkeys(sorted(files, key=sizes.__getitem__, reverse=True))  # what takes long must not come last
+    copies = min(jobs, sum(sizes.values()) // WORTH_A_PROCESS) - 1 if can_fork() else 0
+    with shared(tuple(left), partial(read_frozen, lasting), copies) as (waiting, results):
+        for file in waiting:
             yield file, read_file(file)
-        while children:
-            child, share = children.pop()
-            outcomes = finish(child) if child else None
-            yield from read_share(share) if outcomes is None else outcomes
-    finally:
-        for child, _ in children:
-            if child:
-                stop(child)
+            del left[file]
+        for result in results:
+            for file, outcome in result:
+                yield file, outcome
+                del left[file]
+    for file in left:  # it got lost with a process
+        yield file, read_file(file)
 
 
-def read_share(files: Sequence[SourceFile]) -> list[Outcome]:
-    return [(file, read_file(file)) for file in files]
+def read_frozen(lasting: bool, files: Iterable[SourceFile]) -> list[Frozen]:
+    return [(file, _frozen(read_file(file), lasting)) for file in files]
 
 
-def shares(files: Sequence[SourceFile], most: int) -> list[list[SourceFile]]:
-    """`files` in parts of about the same size: as many as are worth a process each, `most` at most and one at least."""
-    sizes = sorted(((size_of(file), file) for file in files), reverse=True)
-    total = sum(size for size, _ in sizes)
-    count = max(1, min(most, total // WORTH_A_PROCESS))
-    parts: list[list[SourceFile]] = [[] for _ in range(count)]
-    filled = [0] * count
-    for size, file in sizes:
-        least = filled.index(min(filled))
-        parts[least].append(file)
-        filled[least] += size
-    return parts
+def _frozen(outcome: Reading | Unreadable, lasting: bool) -> Entry | Unreadable:
+    return outcome if isinstance(outcome, Unreadable) else entry_of(outcome, lasting=lasting)
 
 
 def size_of(file: SourceFile) -> int:

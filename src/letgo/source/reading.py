@@ -15,6 +15,7 @@ from letgo.source.ignores import find_ignores
 from letgo.source.lower import lower
 from letgo.source.newer import parse
 from letgo.source.outline import outline
+from letgo.source.program import Module
 from letgo.source.recursion import on_a_larger_stack, recursion_limit
 from letgo.source.text import NotText, decode
 
@@ -33,6 +34,14 @@ class Stamp(NamedTuple):
     modified: int
     changed: int
     inode: int
+
+
+class Reading(NamedTuple):
+    """What a file holds, as it was read just now. `stamp` as in `Entry`."""
+
+    stamp: Stamp | None
+    digest: str
+    module: Module
 
 
 class Entry(NamedTuple):
@@ -65,14 +74,14 @@ def digest_of(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
-def read_file(file: SourceFile) -> Entry | Unreadable:
+def read_file(file: SourceFile) -> Reading | Unreadable:
     try:
         stamp = stamp_of(file.location)
         content = Path(file.location).read_bytes()
     except OSError as error:
         return Unreadable(file.path, 0, f"can't be opened: {error.strerror}")
     try:
-        return Entry(stamp, digest_of(content), *understand(decode(content), file.path))
+        return Reading(stamp, digest_of(content), understand(decode(content), file.path))
     except NotText as error:
         return Unreadable(file.path, error.line, error.reason)
     except SyntaxError as error:
@@ -83,19 +92,34 @@ def read_file(file: SourceFile) -> Entry | Unreadable:
         return Unreadable(file.path, 0, f"is no valid Python: {error}")
 
 
-def understand(text: str, path: str) -> tuple[bytes, str]:
-    """The module in `text`, frozen, and its outline; made on a larger stack when the usual one is too small."""
+def understand(text: str, path: str) -> Module:
+    """The module in `text`; made on a larger stack when the usual one is too small."""
     try:
-        module = lower(parse(text), path, find_ignores(text))
-        return freeze(module), outline(module)
+        return lower(parse(text), path, find_ignores(text))
     except RecursionError:
         return on_a_larger_stack(partial(_understand_deep, text, path))
 
 
-def _understand_deep(text: str, path: str) -> tuple[bytes, str]:
+def _understand_deep(text: str, path: str) -> Module:
     with recursion_limit(PARSING):
         tree = parse(text)
     with recursion_limit(LOWERING):
-        module = lower(tree, path, find_ignores(text))
+        return lower(tree, path, find_ignores(text))
+
+
+def entry_of(reading: Reading, *, lasting: bool) -> Entry:
+    """What was read, frozen; with an outline if it is to be kept for another run."""
+    try:
+        return _entry(reading, lasting)
+    except RecursionError:
+        return on_a_larger_stack(partial(_deep_entry, reading, lasting))
+
+
+def _entry(reading: Reading, lasting: bool) -> Entry:
+    stamp, digest, module = reading
+    return Entry(stamp, digest, freeze(module), outline(module) if lasting else "")
+
+
+def _deep_entry(reading: Reading, lasting: bool) -> Entry:
     with recursion_limit(PARSING):
-        return freeze(module), outline(module)
+        return _entry(reading, lasting)
