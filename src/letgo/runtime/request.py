@@ -7,12 +7,17 @@ that begins a transaction while code of that request runs is noted there, whoeve
 app = RequestLayer(app)     # as often as one likes: the outermost makes the request, the others share it
 current_request()           # the Request whose code runs here, or None
 request.sessions()          # the sessions in which a transaction began, the oldest first; AsyncSession as its sync one
+request.own_sessions()      # of these, the ones that nobody but the caller can be using at this moment
 ```
 
 "Code of that request" is what inherits its context: dependencies, sync and async endpoints, streams, background tasks,
 `create_task`, `asyncio.to_thread`. A bare `threading.Thread` or `loop.run_in_executor` does not.
 """
 
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from sqlalchemy import event
@@ -31,42 +36,77 @@ class Request:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self._sessions: dict[int, Session] = {}
+        self._sessions: dict[int, tuple[Session, object]] = {}
 
     def note(self, session: Session) -> None:
-        self._sessions[id(session)] = session
+        self._sessions[id(session)] = session, _line()
 
     def forget(self) -> None:
         """Keep no session alive any longer: the request is over, even if tasks with its context go on."""
         self._sessions.clear()
 
     def sessions(self) -> list[Session]:
-        return list(self._sessions.values())
+        return [session for session, _ in list(self._sessions.values())]
+
+    def own_sessions(self) -> list[Session]:
+        """The sessions whose transaction began in the task or thread that asks, or in one that asked before.
+
+        The request's dependencies and its endpoint run one after the other, in whatever threads, and each asks at its
+        end. A task or thread that the application started beside them may be in the middle of a statement now.
+        """
+        here = _line()
+        owned = []
+        for key, (session, line) in list(self._sessions.items()):
+            if line is None or line == here:
+                self._sessions[key] = session, None
+                owned.append(session)
+        return owned
 
 
 def current_request() -> Request | None:
     return _current.get()
 
 
+@contextmanager
+def entered(scope: Scope) -> Iterator[Request]:
+    """Run what is inside as code of the request with this `scope`, made now unless a layer further out has."""
+    if (shared := scope.get(SCOPE_KEY)) is not None:
+        yield shared
+        return
+    request = scope[SCOPE_KEY] = Request(scope)
+    token = _current.set(request)
+    try:
+        yield request
+    finally:
+        _current.reset(token)
+        request.forget()
+
+
 class RequestLayer:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        if not event.contains(Session, "after_begin", _note):
-            event.listen(Session, "after_begin", _note)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or SCOPE_KEY in scope:
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        request = scope[SCOPE_KEY] = Request(scope)
-        token = _current.set(request)
-        try:
+        with entered(scope):
             await self.app(scope, receive, send)
-        finally:
-            _current.reset(token)
-            request.forget()
+
+
+def _line() -> object:
+    """What runs one step after the other: the current task, or outside a loop the thread."""
+    try:
+        return asyncio.current_task() or threading.get_ident()
+    except RuntimeError:
+        return threading.get_ident()
 
 
 def _note(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
     if (request := _current.get()) is not None:
         request.note(session)
+
+
+def listen() -> None:
+    """Hear of every session from now on; done once, when letgo.runtime is imported."""
+    event.listen(Session, "after_begin", _note)

@@ -1,0 +1,267 @@
+"""Where FastAPI tells that dependencies are solved, that an endpoint has returned and what its answer is.
+
+FastAPI has no public place for any of these, but since 0.105 the same few functions. Each is wrapped once and does
+what it always did unless the request at hand is to let go, so that routes made before `install` are served like those
+made after, in routers included by any version.
+"""
+
+import copy
+import inspect
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
+from dataclasses import dataclass
+from types import ModuleType, TracebackType
+from typing import Any, TypeVar
+
+import fastapi.dependencies.utils
+import fastapi.routing
+from fastapi.encoders import jsonable_encoder
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from letgo.runtime import releasing
+from letgo.runtime.explaining import explain
+from letgo.runtime.releasing import Handling, handling
+
+T = TypeVar("T")
+Function = Callable[..., Any]
+
+
+def hook() -> None:
+    """Wrap FastAPI's functions, once however often it is called. Raises RuntimeError if one is not there."""
+    _wrap(fastapi.routing, ["solve_dependencies"], _solving)
+    _wrap(fastapi.routing, ["run_endpoint_function"], _running)
+    _wrap(fastapi.routing, ["serialize_response"], _serialising)
+    _wrap(fastapi.dependencies.utils, ["_solve_generator", "solve_generator"], _entering)
+    _wrap(fastapi.dependencies.utils, ["run_in_threadpool"], _calling_in_thread)
+    _wrap(fastapi.dependencies.utils, ["contextmanager_in_threadpool"], _entering_in_thread)
+
+
+def _wrap(module: ModuleType, names: list[str], wrapper: Callable[[Function], Function]) -> None:
+    name = next((name for name in names if hasattr(module, name)), None)
+    if name is None:
+        raise RuntimeError(f"letgo does not know this version of FastAPI: {module.__name__} has no {names[0]}")
+    original = getattr(module, name)
+    if not hasattr(original, "__letgo__"):
+        wrapped = wrapper(original)
+        wrapped.__letgo__ = original  # type: ignore[attr-defined]
+        setattr(module, name, wrapped)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What an endpoint has returned, validated by the response model: given to FastAPI in place of its field."""
+
+    content: object
+    field: Any
+    value: Any
+    errors: Any
+
+    def validate(self, *arguments: object, **options: object) -> tuple[Any, Any]:
+        return self.value, self.errors
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.field, name)
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """One call of an endpoint: its route, and what its dependencies have left for the response."""
+
+    handling: Handling
+    route: Any
+    response: Response
+    background: Any
+    answer: Answer | None = None
+
+
+# --- entry ----------------------------------------------------------------------------------------------------------
+
+
+def _solving(original: Function) -> Function:
+    async def solve_dependencies(*, request: HTTPConnection, dependant: Any, **options: Any) -> Any:
+        if (current := handling.get()) is None:
+            return await original(request=request, dependant=dependant, **options)
+        current.endpoint = dependant.call
+        solved = await original(request=request, dependant=dependant, **options)
+        background, response = (
+            (solved.background_tasks, solved.response) if hasattr(solved, "response") else (solved[2], solved[3])
+        )
+        current.call = Endpoint(current, _route(request.scope), response, background)
+        runs_on_loop = request.scope["type"] == "http" and inspect.iscoroutinefunction(dependant.call)
+        if not (current.kept or runs_on_loop):
+            await releasing.enter_async(current.request)
+        return solved
+
+    return solve_dependencies
+
+
+def _route(scope: Any) -> Any:
+    """The route, as it is included: since FastAPI 0.137 one route may be there with several response classes."""
+    route = scope.get("route")
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    return context if context is not None and context.original_route is route else route
+
+
+def _entering(original: Function) -> Function:
+    async def solve_generator(*, stack: AsyncExitStack, **arguments: Any) -> Any:
+        if (current := handling.get()) is None:
+            return await original(stack=stack, **arguments)
+        own = AsyncExitStack()
+        value = await original(stack=own, **arguments)
+        stack.push_async_exit(own)
+        current.dependencies.append(own)
+        return value
+
+    return solve_generator
+
+
+def _calling_in_thread(original: Function) -> Function:
+    async def run_in_threadpool(function: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        current = handling.get()
+        if current is None or current.kept:
+            answer: T = await original(function, *arguments, **options)
+            return answer
+
+        def call() -> T:
+            value = function(*arguments, **options)
+            releasing.enter(current.request)
+            return value
+
+        return await original(call)  # type: ignore[no-any-return]
+
+    return run_in_threadpool
+
+
+def _entering_in_thread(original: Function) -> Function:
+    def contextmanager_in_threadpool(manager: AbstractContextManager[T]) -> AbstractAsyncContextManager[T]:
+        current = handling.get()
+        entered = manager if current is None or current.kept else _Entering(manager, current)
+        return original(entered)  # type: ignore[no-any-return]
+
+    return contextmanager_in_threadpool
+
+
+@dataclass(slots=True)
+class _Entering(AbstractContextManager[T]):
+    manager: AbstractContextManager[T]
+    current: Handling
+
+    def __enter__(self) -> T:
+        value = self.manager.__enter__()
+        releasing.enter(self.current.request)
+        return value
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return self.manager.__exit__(kind, error, traceback)
+
+
+# --- exit -----------------------------------------------------------------------------------------------------------
+
+
+def _running(original: Function) -> Function:
+    async def run_endpoint_function(*, dependant: Any, values: dict[str, Any], is_coroutine: bool) -> Any:
+        current = handling.get()
+        if current is None or current.kept or not isinstance(endpoint := current.call, Endpoint):
+            return await original(dependant=dependant, values=values, is_coroutine=is_coroutine)
+        watched = copy.copy(dependant)
+        watched.call = (_awaited if is_coroutine else _in_thread)(endpoint, dependant.call)
+        try:
+            returned = await original(dependant=watched, values=values, is_coroutine=is_coroutine)
+            if _may_settle(endpoint):
+                await releasing.settle_async(current, _status(endpoint, returned))
+                if _is_complete(endpoint, returned) and releasing.work_left(current.request):
+                    await _end_dependencies(current)
+        except BaseException as error:
+            explain(error, current.let_go_by)
+            raise
+        current.let_go_by = f"{dependant.call.__module__}.{getattr(dependant.call, '__qualname__', dependant.call)}"
+        return returned
+
+    return run_endpoint_function
+
+
+def _in_thread(endpoint: Endpoint, function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(**values: Any) -> Any:
+        returned = function(**values)
+        releasing.end_all_reads(endpoint.handling.request)
+        returned = _validated(endpoint, returned)
+        if _may_settle(endpoint):
+            releasing.settle(endpoint.handling, _status(endpoint, returned))
+        else:
+            releasing.end_all_reads(endpoint.handling.request)
+        return returned
+
+    return _named_like(function, call)
+
+
+def _awaited(endpoint: Endpoint, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def call(**values: Any) -> Any:
+        returned = await function(**values)
+        await releasing.end_all_reads_async(endpoint.handling.request)
+        return _validated(endpoint, returned)
+
+    return _named_like(function, call)
+
+
+def _named_like(function: Callable[..., Any], call: T) -> T:
+    """What telemetry names an endpoint by."""
+    for name in ("__module__", "__qualname__"):
+        if hasattr(function, name):
+            setattr(call, name, getattr(function, name))
+    return call
+
+
+def _validated(endpoint: Endpoint, returned: Any) -> Any:
+    """Read out of the session's objects what the response needs, while the session can still be asked.
+
+    Only what is valid is committed, as when FastAPI validates before it ends the dependencies. Without a response
+    model, what can't be encoded must not be committed either.
+    """
+    if isinstance(returned, Response):
+        return returned
+    field = endpoint.route.response_field
+    if field is None:
+        return jsonable_encoder(returned) if releasing.work_left(endpoint.handling.request) else returned
+    if hasattr(field, "serialize"):  # pydantic 1 has no such field, and FastAPI other steps before it validates
+        endpoint.answer = Answer(returned, field, *field.validate(returned, {}, loc=("response",)))
+    return returned
+
+
+def _may_settle(endpoint: Endpoint) -> bool:
+    return endpoint.answer is None or not endpoint.answer.errors
+
+
+def _status(endpoint: Endpoint, returned: Any) -> int:
+    response = returned if isinstance(returned, Response) else endpoint.response
+    return response.status_code or 200
+
+
+def _is_complete(endpoint: Endpoint, returned: Any) -> bool:
+    """Whether all that is left to do is to send bytes: nothing can use a session any more."""
+    if endpoint.background is not None and endpoint.background.tasks:
+        return False
+    if isinstance(returned, Response):
+        return returned.background is None and hasattr(returned, "body")  # a stream or a file has none
+    response_class = endpoint.route.response_class
+    return getattr(response_class, "value", response_class).__call__ is Response.__call__
+
+
+async def _end_dependencies(current: Handling) -> None:
+    """Run what comes after the yields, the last dependency first, as FastAPI would; an error is the endpoint's."""
+    while current.dependencies:
+        await current.dependencies.pop().aclose()
+
+
+def _serialising(original: Function) -> Function:
+    async def serialize_response(*, response_content: Any, **options: Any) -> Any:
+        current = handling.get()
+        answer = current.call.answer if current is not None and isinstance(current.call, Endpoint) else None
+        if answer is None or answer.content is not response_content or options.get("field") is None:
+            return await original(response_content=response_content, **options)
+        options["field"], options["is_coroutine"] = answer, True  # no thread is needed to look up what is known
+        return await original(response_content=response_content, **options)
+
+    return serialize_response
