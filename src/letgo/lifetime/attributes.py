@@ -4,6 +4,7 @@ from letgo.lifetime import appstate, calls, construction, objects, sqlalchemy
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.effects import arm, read_row
 from letgo.lifetime.values import (
+    FLASK_SESSION,
     AnyOf,
     ClassValue,
     Factory,
@@ -76,7 +77,7 @@ def external_attribute(frame: Frame, value: Object | Outside, dotted: str, name:
         return appstate.kept(frame.analysis, name)
     if dotted in sqlalchemy.FLASK_EXTENSIONS:
         if name == "session":
-            return Factory("db.session", False, True, False, True)
+            return FLASK_SESSION
         return Outside(f"{dotted}.{name}")
     if full in TYPE_PARAMETERS and isinstance(value, Object) and value.parameters:
         return value.parameters[TYPE_PARAMETERS[full]]

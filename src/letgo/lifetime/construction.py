@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from letgo.holds import Origin, Site, Source
 from letgo.lifetime import calls, external, functions, interpret, objects
 from letgo.lifetime.analysis import Analysis, Frame
-from letgo.lifetime.sqlalchemy import is_async
+from letgo.lifetime.sqlalchemy import FLASK_EXTENSIONS, is_async
 from letgo.lifetime.values import (
+    FLASK_SESSION,
     NONE,
     ClassValue,
     Factory,
@@ -37,7 +38,9 @@ def construct(frame: Frame, world: World, symbol: ClassSymbol, arguments: Argume
         return calls.apply(frame, world, factory, arguments, line)
     init = analysis.names.find_method(symbol, "__init__")
     for base in analysis.names.mro(symbol):
-        if isinstance(base, External) and analysis.known(base.dotted).response is not None:
+        if isinstance(base, External) and (
+            base.dotted in FLASK_EXTENSIONS or analysis.known(base.dotted).response is not None
+        ):
             return external.call(frame, world, base.dotted, arguments, line)
     if init is None:
         return Instance(symbol, _by_field(analysis, symbol, arguments))
@@ -113,7 +116,7 @@ def publish(frame: Frame, world: World, name: str, value: Value | None) -> Value
 
 def model_query(frame: Frame, world: World, symbol: ClassSymbol) -> Value | None:
     """`Model.query` of Flask-SQLAlchemy and its like: a query of the shared session."""
-    session = shared_session(frame, world, Factory("db.session", False, True, False, True))
+    session = shared_session(frame, world, FLASK_SESSION)
     return Query(session.key, symbol)
 
 

@@ -9,6 +9,7 @@ from letgo.lifetime import attributes, calls, construction, contexts, effects, e
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.values import (
     FALSE,
+    AnyOf,
     ClassValue,
     Constant,
     Entered,
@@ -287,9 +288,11 @@ def sessions_within(values: list[Value | None]) -> list[Key]:
                     visit(item_or_none)
                 for _, item in keywords:
                     visit(item)
-            case Together(parts):
+            case Together(parts) | AnyOf(parts):
                 for part in parts:
                     visit(part)
+            case Many(item):
+                visit(item)
             case Record(items):
                 for _, item in items:
                     visit(item)

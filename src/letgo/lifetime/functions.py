@@ -15,6 +15,7 @@ from letgo.lifetime.effects import FAILED, begin, hold, nest, note_failure, note
 from letgo.lifetime.facts import YIELDS, Followed, Leaves
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
+    FLASK_SESSION,
     NONE,
     Constant,
     FunctionValue,
@@ -377,7 +378,8 @@ def _check_shared(frame: Frame, exits: dict[Key, State], raises: dict[Key, State
             continue
         if state.released is not None and state.released.function == frame.function.qualname:
             source = frame.analysis.shared[key].source
-            frame.analysis.misuse(MisuseKind.ERROR_PATH, frame.site, source, state.released, False)
+            if source.name != FLASK_SESSION.name:
+                frame.analysis.misuse(MisuseKind.ERROR_PATH, frame.site, source, state.released, False)
 
 
 def _was_reopened(frame: Frame, traits: Traits) -> bool:

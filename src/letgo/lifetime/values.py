@@ -210,6 +210,11 @@ def options(value: Value | None) -> tuple[Value, ...]:
     return value.options if isinstance(value, AnyOf) else (value,)
 
 
+FLASK_SESSION = Factory("db.session", False, True, False, True)
+"""The session of Flask-SQLAlchemy, which ends with the app context whatever happens in it:
+https://flask-sqlalchemy.palletsprojects.com/en/stable/contexts/"""
+
+
 def either(*values: Value | None) -> Value | None:
     """The value that is one of `values`. What is unknown adds nothing, but takes away the certainty of a constant;
     more than four alternatives are kept as four."""

@@ -8,6 +8,14 @@ from shop import NewSyncSession, Order, sync_engine
 
 Scoped = scoped_session(sessionmaker(sync_engine))
 db = SQLAlchemy()
+
+
+class Extension(SQLAlchemy):
+    def apply_pool_defaults(self, app, options):
+        return options
+
+
+extended = Extension(session_options={"expire_on_commit": False})
 module_session = Session(sync_engine)
 
 
@@ -51,6 +59,12 @@ def removed_before(order_id: int) -> None:
 def the_extension(book_id: int) -> None:
     db.session.get(Book, book_id)
     httpx.post("https://partner.example/books")  # expect: LG201
+
+
+def an_extension_of_ones_own(book_id: int) -> None:
+    extended.session.get(Book, book_id)
+    extended.session.close()
+    httpx.post("https://partner.example/books")
 
 
 def the_extension_committed(book_id: int) -> None:
