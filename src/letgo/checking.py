@@ -72,18 +72,27 @@ def follow_paths(
             cache=settings.cache_dir if use_cache else None,
             progress=progress,
         )
-        names = Names(codebase)
-        facts = follow(
-            codebase,
-            names=names,
-            waits=Waits.with_extensions(dict(settings.waits), settings.harmless),
-            settings=Known(frozenset(settings.sessions), frozenset(settings.openers), frozenset(settings.releasers)),
-            fastapi=settings.fastapi_version,
-            jobs=settings.jobs or cores(),
-            debug=debug,
-            cache=settings.cache_dir if use_cache and not debug else None,
-            said=(settings.waits, settings.harmless),
-        )
+        followed = follow_codebase(codebase, settings, cache=settings.cache_dir if use_cache else None, debug=debug)
+    return replace(followed, seconds=time.perf_counter() - started)
+
+
+def follow_codebase(
+    codebase: CodeBase, settings: Settings, *, cache: Path | None = None, debug: bool = False
+) -> Followed:
+    """Follows the sessions of a code base that was read. `cache` is where to keep what was found for the next time."""
+    started = time.perf_counter()
+    names = Names(codebase)
+    facts = follow(
+        codebase,
+        names=names,
+        waits=Waits.with_extensions(dict(settings.waits), settings.harmless),
+        settings=Known(frozenset(settings.sessions), frozenset(settings.openers), frozenset(settings.releasers)),
+        fastapi=settings.fastapi_version,
+        jobs=settings.jobs or cores(),
+        debug=debug,
+        cache=None if debug else cache,
+        said=(settings.waits, settings.harmless),
+    )
     return Followed(codebase, names, facts, time.perf_counter() - started)
 
 
@@ -107,6 +116,16 @@ def check(followed: Followed, paths: Sequence[Path], settings: Settings, *, unre
         seconds=followed.seconds,
     )
     return seen_from(outcome, Path.cwd())
+
+
+def standing(followed: Followed, paths: Sequence[Path], settings: Settings) -> tuple[Finding, ...]:
+    """The findings that `check` would show and count, with paths as in the code base."""
+    findings, _ = _suppressed(followed, paths, settings, _said(followed.codebase, settings))
+    return tuple(
+        finding
+        for finding in findings
+        if finding.suppression is None and _is_confident(finding, settings.min_confidence)
+    )
 
 
 def write_new_baseline(followed: Followed, paths: Sequence[Path], settings: Settings, reason: str | None) -> str:

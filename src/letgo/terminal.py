@@ -5,7 +5,9 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TextIO, TypeVar
+
+import click
 
 from letgo.picture.look import Look
 
@@ -64,3 +66,22 @@ def progress() -> Iterator[Callable[[int, int], None] | None]:
         if shown >= 0:
             stream.write("\r\x1b[K")
             stream.flush()
+
+
+Shown = TypeVar("Shown", contravariant=True)
+Thing = TypeVar("Thing")
+
+
+def asking(explain: Callable[[Thing, Shown, Look], str]) -> Callable[[Thing, Shown], bool]:
+    """A question at the terminal for each thing that `explain` puts in words: yes, no, all the rest, or none of it."""
+    answer = ""
+
+    def ask(thing: Thing, shown: Shown) -> bool:
+        nonlocal answer
+        if answer not in ("a", "q"):
+            look = look_of(sys.stdout)
+            click.echo(explain(thing, shown, look), color=look.color)
+            answer = click.prompt("Make it? [y]es, [n]o, [a]ll, [q]uit", type=click.Choice(["y", "n", "a", "q"]))
+        return answer in ("y", "a")
+
+    return ask

@@ -1,0 +1,152 @@
+"""Finds repairs, proves them, and goes on until there is nothing left that can be repaired."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from letgo.fix.kinds import KINDS
+from letgo.fix.patient import Patient, Style, Ward
+from letgo.fix.program import Look, Looking, Program, opened
+from letgo.fix.proving import compatible, prove
+from letgo.fix.repair import Left, Proposal, Repair
+from letgo.fix.syntax import Syntax
+from letgo.fix.texts import Unfixable
+from letgo.holds import Finding, Site
+from letgo.lifetime.endpoints import endpoints
+from letgo.lifetime.follow import all_functions
+from letgo.source.codebase import CodeBase
+
+MOST_ROUNDS = 8
+"""A repair can make room for another, as two waits in a row do; more than a few in a row have not been seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What came of it. `program` holds the new texts; `made` are the repairs, `left` the findings that stay."""
+
+    program: Program
+    made: tuple[Repair, ...]
+    left: tuple[Left, ...]
+
+
+def fix(
+    codebase: CodeBase,
+    look: Looking,
+    *,
+    unsafe: bool = False,
+    style: Style = "explicit",
+    choose: Callable[[Program, Repair], bool] | None = None,
+) -> Fixed:
+    """Repairs what `look` finds in a code base, in memory.
+
+    Without `unsafe` only repairs that keep behaviour for certain are made. `choose` is asked before each repair.
+    """
+    seen = look(codebase)
+    program, unreadable = opened(codebase, sorted({path for each in seen.wanted for path in _paths(each)}))
+    refused: dict[object, str] = {}
+    made: list[Repair] = []
+    reasons: dict[Place, str] = {}
+    for _ in range(MOST_ROUNDS):
+        proposals = list(_proposals(program, seen, style))
+        reasons = _reasons(proposals, refused, unsafe)
+        repairs = [
+            repair
+            for proposal in proposals
+            for repair in proposal.repairs
+            if repair.key not in refused and (unsafe or not repair.unsafe) and repair.paths <= program.files.keys()
+        ]
+        chosen = compatible(repairs)
+        if choose is not None:
+            chosen = _asked(program, chosen, choose, refused)
+        if not chosen:
+            break
+        proven = prove(program, seen, chosen, look)
+        refused |= {repair.key: reason for repair, reason in proven.refused}
+        made += proven.kept
+        program, seen = proven.program, proven.look
+    left = [Left(each, unreadable.get(each.handler.path) or _why(each, reasons)) for each in seen.wanted]
+    return Fixed(program, tuple(made), tuple(left))
+
+
+def _asked(
+    program: Program, repairs: Sequence[Repair], choose: Callable[[Program, Repair], bool], refused: dict[object, str]
+) -> tuple[Repair, ...]:
+    """The first repair that is wanted, alone: the next one is shown as it is after this one."""
+    for repair in repairs:
+        if choose(program, repair):
+            return (repair,)
+        refused[repair.key] = "you left it"
+    return ()
+
+
+def _paths(finding: Finding) -> Iterator[str]:
+    yield finding.handler.path
+    yield from (step.site.path for step in finding.trace)
+
+
+# --- one round -------------------------------------------------------------------------------------------------------
+
+
+def _proposals(program: Program, seen: Look, style: Style) -> Iterator[Proposal]:
+    found = {id(endpoint.function.function): endpoint for endpoint in endpoints(seen.names)}
+    ward = Ward(seen.names, seen.facts, {path: syntax_of(text) for path, text in program.texts.items()}, found, style)
+    symbols = {
+        (symbol.module.path, symbol.function.line): symbol
+        for symbol in all_functions(seen.names, program.codebase)
+        if symbol.module.path in program.files
+    }
+    for site, findings in _by_function(seen.wanted).items():
+        symbol, syntax = symbols.get((site.path, site.line)), ward.syntaxes.get(site.path)
+        node = syntax.definitions.get(site.line) if syntax else None
+        if symbol is None or syntax is None or node is None:
+            continue
+        patient = Patient(ward, site, symbol, syntax, node, findings)
+        for kind in KINDS:
+            try:
+                yield kind(patient)
+            except Unfixable as reason:
+                yield Proposal(left=tuple(Left(finding, str(reason)) for finding in findings))
+
+
+@lru_cache(maxsize=512)
+def syntax_of(text: str) -> Syntax:
+    return Syntax(text)
+
+
+def _by_function(findings: Iterable[Finding]) -> dict[Site, tuple[Finding, ...]]:
+    found: dict[Site, tuple[Finding, ...]] = {}
+    for finding in findings:
+        found[finding.handler] = (*found.get(finding.handler, ()), finding)
+    return found
+
+
+# --- why findings stay -----------------------------------------------------------------------------------------------
+
+Place = tuple[str, str, int]
+"""Code, path and line of a finding."""
+
+
+def _place(finding: Finding) -> Place:
+    return (finding.code, finding.site.path, finding.site.line)
+
+
+def _reasons(proposals: Iterable[Proposal], refused: dict[object, str], unsafe: bool) -> dict[Place, str]:
+    """Why each finding stays: its repair was taken back, or is unsafe, or there is none."""
+    reasons: dict[Place, str] = {}
+    for proposal in proposals:
+        for left in proposal.left:
+            reasons.setdefault(_place(left.finding), left.reason)
+        for repair in proposal.repairs:
+            reason = refused.get(repair.key)
+            if reason is None and repair.unsafe and not unsafe:
+                reason = f"unsafe: {repair.unsafe}"
+            if reason is not None:
+                reasons.update((_place(finding), reason) for finding in repair.cures)
+    return reasons
+
+
+NO_WAY = "letgo knows no way to repair this"
+
+
+def _why(finding: Finding, reasons: dict[Place, str]) -> str:
+    return reasons.get(_place(finding), NO_WAY)

@@ -1,0 +1,215 @@
+"""A, C: the response is built first, then the session is let go, then the response is returned, on every path."""
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from letgo.fix.edits import Edit
+from letgo.fix.kinds.models import validated
+from letgo.fix.ownership import End, end_of
+from letgo.fix.patient import Patient
+from letgo.fix.plain import Values
+from letgo.fix.releasing import Session, is_called_elsewhere, is_entered_with
+from letgo.fix.repair import NOTHING, Draft, Left, Proposal
+from letgo.fix.syntax import free_name
+from letgo.fix.texts import Unfixable
+from letgo.holds import Finding
+from letgo.lifetime.facts import Ending
+
+KIND = "let go before the return"
+CODES = ("LG101", "LG103", "LG104", "LG301", "LG901")
+
+
+class Way(NamedTuple):
+    """One return, None where the function just ends, and how it leaves the session."""
+
+    ending: Ending
+    statement: ast.Return | None
+    line: int
+
+
+def propose(patient: Patient) -> Proposal:
+    findings = patient.of(*CODES)
+    if not findings or patient.symbol.function.is_generator:
+        return NOTHING
+    by_parameter: dict[str, list[Ending]] = {}
+    for ending in patient.endings:
+        by_parameter.setdefault(ending.parameter, []).append(ending)
+    if not by_parameter:
+        return NOTHING
+    proposals = [_of_session(patient, findings, endings) for endings in by_parameter.values()]
+    return Proposal(
+        tuple(repair for each in proposals for repair in each.repairs),
+        tuple(left for each in proposals for left in each.left),
+    )
+
+
+def _of_session(patient: Patient, findings: tuple[Finding, ...], endings: list[Ending]) -> Proposal:
+    first = endings[0]
+    session = Session(first.parameter, first.is_async)
+    strict = any(finding.code == "LG901" for finding in findings)
+    if patient.is_rebound(session.name):
+        return Proposal(left=_left(findings, f"`{session.name}` is bound more than once, so it may be another session"))
+    ways = [way for ending in endings for way in _ways(patient, ending) if _needs(ending, strict)]
+    safe, unsafe, left = Draft(), Draft(), dict[int, str]()
+    caller = is_called_elsewhere(patient)
+    values = Values(patient, frozenset({session.name}))
+    for way in ways:
+        draft = Draft()
+        if caller:
+            draft.doubt(f"`{caller}` calls `{patient.node.name}`, too, and may go on with the session")
+        try:
+            _release(patient, values, session, way, draft, strict)
+        except Unfixable as reason:
+            left[way.line] = str(reason)
+            continue
+        kept = unsafe if draft.doubts else safe
+        kept.edits += draft.edits
+        for doubt in draft.doubts:
+            kept.doubt(f"line {way.line}: {doubt}")
+    return _proposal(patient, findings, ways, (safe, unsafe), left)
+
+
+def _proposal(
+    patient: Patient,
+    findings: tuple[Finding, ...],
+    ways: list[Way],
+    drafts: tuple[Draft, Draft],
+    left: dict[int, str],
+) -> Proposal:
+    """Findings go with the repair that makes them go away: those of one return with that, others with the last."""
+    safe, unsafe = drafts
+    doubtful = {int(doubt.split()[1].rstrip(":")) for doubt in unsafe.doubts}
+    lines = {way.line for way in ways}
+    cured: dict[bool, list[Finding]] = {True: [], False: []}
+    stay: list[Left] = []
+    for finding in findings:
+        line = finding.site.line
+        if line in left:
+            stay.append(Left(finding, left[line]))
+        elif line in lines:
+            cured[line not in doubtful].append(finding)
+        elif finding.code == "LG104" and not left:
+            cured[not unsafe.edits].append(finding)
+        elif finding.code == "LG104":
+            stay.append(Left(finding, next(iter(left.values()))))
+    repairs = [
+        *safe.repair(KIND, patient.site, tuple(cured[True])),
+        *unsafe.repair(KIND, patient.site, tuple(cured[False])),
+    ]
+    return Proposal(tuple(repairs), tuple(stay))
+
+
+def _needs(ending: Ending, strict: bool) -> bool:
+    return ending.is_open or (strict and not (ending.ended and ending.closed))
+
+
+def _ways(patient: Patient, ending: Ending) -> Iterator[Way]:
+    found = [node for node in patient.returns() if node.lineno == ending.line]
+    if found:
+        yield from (Way(ending, node, ending.line) for node in found)
+    elif ending.line == patient.node.end_lineno:
+        yield Way(ending, None, ending.line)
+
+
+def _left(findings: tuple[Finding, ...], reason: str) -> tuple[Left, ...]:
+    return tuple(Left(finding, reason) for finding in findings)
+
+
+# --- one return ------------------------------------------------------------------------------------------------------
+
+
+def _release(patient: Patient, values: Values, session: Session, way: Way, draft: Draft, strict: bool) -> None:
+    """Raises Unfixable when this return can't be repaired."""
+    ending, statement = way.ending, way.statement
+    if statement is None:
+        last = patient.node.body[-1]
+        draft.edit(patient.path, patient.syntax.after(last, *_code(patient, session, way, draft, True)))
+        return
+    if is_entered_with(patient, statement, session.name):
+        raise Unfixable(f"it returns inside of a `with` of `{session.name}`, which ends the transaction itself")
+    value = statement.value
+    written = None
+    plain = values.is_plain(value)
+    if not plain and value is not None:
+        written = validated(patient, values, value)
+        plain = written is not None
+    if not plain and (ending.expire_on_commit is not False or strict):
+        draft.doubt(_needed_reason(patient, value))
+    code = _code(patient, session, way, draft, plain or bool(draft.doubts))
+    draft.edit(patient.path, *_edits(patient, statement, written, code))
+
+
+def _needed_reason(patient: Patient, value: ast.expr | None) -> str:
+    what = patient.syntax.source(value) if value is not None else ""
+    short = what if len(what) < 40 and "\n" not in what else "what is returned"
+    return f"`{short}` may be read from the database when it is serialised, and would then be without its session"
+
+
+def _code(patient: Patient, session: Session, way: Way, draft: Draft, plain: bool) -> list[str]:
+    """The statements that let go, as the session's owner would at the end."""
+    ending = way.ending
+    owner = end_of(patient.names, patient.dependency_of(ending.parameter))
+    failed = way.statement is not None and _in_handler(patient, way.statement)
+    if failed:
+        if ending.dirty and owner is not End.CLOSES:
+            draft.doubt(
+                f"what line {ending.dirty.line} wrote before the exception is rolled back here, "
+                "where the dependency may commit it"
+            )
+        ends = [] if ending.ended and not ending.is_open else [session.rollback]
+    else:
+        if ending.dirty and owner is not End.COMMITS:
+            draft.doubt(f"what line {ending.dirty.line} writes was never committed until now")
+        ends = [] if ending.ended and not ending.is_open else [session.commit]
+    return [*ends, session.close] if plain else ends
+
+
+def _in_handler(patient: Patient, statement: ast.stmt) -> bool:
+    return any(isinstance(node, ast.ExceptHandler) for node in patient.syntax.above(statement))
+
+
+def _edits(patient: Patient, statement: ast.Return, written: str | None, code: list[str]) -> Iterator[Edit]:
+    syntax, value = patient.syntax, statement.value
+    start = syntax.start(statement)
+    lead, indent = _lead(patient, statement)
+    stands = isinstance(value, ast.Name | ast.Constant | None) and written is None
+    if stands:
+        if lead is not None:
+            text = lead + "".join(f"{line}{syntax.line_end}{indent}" for line in code)
+            yield Edit(syntax.text.rindex(":", 0, start) + 1, start, text)
+        else:
+            yield syntax.before(statement, *code)
+        return
+    assert value is not None
+    if not syntax.ends_its_line(statement):
+        raise Unfixable(f"line {statement.end_lineno} holds more than one statement")
+    name = free_name(patient.node, "response", "answer", "result")
+    if lead is not None:
+        yield Edit(syntax.text.rindex(":", 0, start) + 1, start, lead)
+    yield Edit(start, start + len("return"), f"{name} =")
+    if written is not None:
+        yield Edit(syntax.start(value), syntax.end(value), written)
+    at = syntax.after_line(statement.end_lineno or statement.lineno)
+    missing = "" if syntax.text[at - 1] in "\r\n" else syntax.line_end
+    yield Edit(at, at, missing + syntax.lines(indent, *code, f"return {name}"))
+
+
+def _lead(patient: Patient, statement: ast.stmt) -> tuple[str | None, str]:
+    """What must come before a statement so that it begins a line (None when it does), and its indentation."""
+    syntax = patient.syntax
+    try:
+        return None, syntax.indent(statement)
+    except Unfixable:
+        parent = syntax.parents[statement]
+        before = syntax.text[syntax.starts[statement.lineno - 1] : syntax.start(statement)]
+        alone = len(syntax.block(statement)) == 1 and before.rstrip(" \t").endswith(":")
+        if (
+            not alone
+            or not isinstance(parent, ast.If | ast.For | ast.While | ast.With)
+            or parent.lineno != statement.lineno
+        ):
+            raise
+        line = syntax.line(statement.lineno)
+        indent = line[: len(line) - len(line.lstrip(" \t\f"))] + syntax.unit(patient.node)
+        return syntax.line_end + indent, indent

@@ -1,0 +1,145 @@
+"""The function that is to be repaired, with all that is known of it."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from letgo.fix.syntax import Definition, Syntax, own_nodes
+from letgo.holds import Finding, Hold, Misuse, Origin, Site, Source
+from letgo.lifetime.census import written
+from letgo.lifetime.dependencies import Dependency, dependencies_of
+from letgo.lifetime.endpoints import Endpoint
+from letgo.lifetime.facts import Ending, Facts
+from letgo.source.names import FunctionSymbol, Names
+from letgo.source.program import Attr, Expr, Name, Param
+
+Style = str
+"""`explicit` or `runtime`."""
+
+
+@dataclass(frozen=True)
+class Ward:
+    """The whole program as it is now: the texts of its files, what its names mean, and what was found.
+
+    `endpoints` are by the identity of their function, `callers` say which functions are called, and `style` how
+    repairs are written.
+    """
+
+    names: Names
+    facts: Facts
+    syntaxes: Mapping[str, Syntax]
+    endpoints: Mapping[int, Endpoint]
+    style: Style = "explicit"
+
+    @cached_property
+    def mentions(self) -> frozenset[str]:
+        """Every word of the code base that stands for something."""
+        return frozenset().union(*(module.body.mentions for module in self.names.codebase.modules))
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One function: `site` is its place, `node` its syntax, `findings` what is to be cured."""
+
+    ward: Ward
+    site: Site
+    symbol: FunctionSymbol
+    syntax: Syntax
+    node: Definition
+    findings: tuple[Finding, ...]
+
+    @property
+    def path(self) -> str:
+        return self.site.path
+
+    @property
+    def names(self) -> Names:
+        return self.ward.names
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        return self.ward.endpoints.get(id(self.symbol.function))
+
+    @cached_property
+    def holds(self) -> tuple[Hold, ...]:
+        return tuple(hold for hold in self.ward.facts.holds if hold.function == self.site)
+
+    @cached_property
+    def misuses(self) -> tuple[Misuse, ...]:
+        return tuple(misuse for misuse in self.ward.facts.misuses if misuse.function == self.site)
+
+    @cached_property
+    def endings(self) -> tuple[Ending, ...]:
+        return tuple(ending for ending in self.ward.facts.endings if ending.function == self.site)
+
+    @cached_property
+    def injected(self) -> tuple[tuple[Param, Dependency], ...]:
+        return dependencies_of(self.names, self.symbol.module, self.symbol.function)
+
+    def of(self, *codes: str) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.code in codes)
+
+    def meaning(self, node: ast.expr) -> object:
+        """The symbol that a dotted name stands for, None for anything else."""
+        expr = dotted(node)
+        return None if expr is None else self.names.resolve(self.symbol.module, expr, self.symbol.function)
+
+    def statement_at(self, line: int) -> ast.stmt | None:
+        """The innermost statement of the function that holds a line."""
+        holding = [
+            node
+            for node in own_nodes(self.node)
+            if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
+        ]
+        return max(holding, key=self.syntax.start, default=None)
+
+    def returns(self) -> Iterator[ast.Return]:
+        return (node for node in own_nodes(self.node) if isinstance(node, ast.Return))
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    def variable(self, source: Source) -> str | None:
+        """What the function calls a session; None when that is not certain."""
+        if source.origin is Origin.DEPENDENCY:
+            found = [param.name for param, dependency in self.injected if self._is_of(dependency, source)]
+        else:
+            found = list(self._bound_at(source.site.line))
+        return found[0] if len(found) == 1 and not self.is_rebound(found[0]) else None
+
+    def _is_of(self, dependency: Dependency, source: Source) -> bool:
+        callee = dependency.callable
+        name = callee.function.name if isinstance(callee, FunctionSymbol) else written(dependency.expr)
+        return name.rpartition(".")[2] == source.name.rpartition(".")[2]
+
+    def _bound_at(self, line: int) -> Iterator[str]:
+        for node in own_nodes(self.node):
+            match node:
+                case ast.withitem(context_expr=value, optional_vars=ast.Name(id=name)):
+                    if value.lineno <= line <= (value.end_lineno or line):
+                        yield name
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() | ast.Await()) if node.lineno == line:
+                    yield name
+
+    def is_rebound(self, name: str) -> bool:
+        """Whether the function binds a name more than once: then it does not always mean the same session."""
+        stored = sum(
+            isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
+            for node in ast.walk(self.node)
+        )
+        given = any(param.name == name for param in self.symbol.function.params)
+        return stored + given > 1
+
+    def dependency_of(self, parameter: str) -> Dependency | None:
+        return next((dependency for param, dependency in self.injected if param.name == parameter), None)
+
+
+def dotted(node: ast.expr) -> Expr | None:
+    """A name, or attributes of one, as the reader of code has them."""
+    match node:
+        case ast.Name(id=name):
+            return Name(name)
+        case ast.Attribute(value=value, attr=attr):
+            inner = dotted(value)
+            return None if inner is None else Attr(inner, attr, node.lineno)
+    return None

@@ -1,0 +1,70 @@
+"""How a release is written: the statements, in either style."""
+
+import ast
+from dataclasses import dataclass
+
+from letgo.fix.patient import Patient
+from letgo.source.names import FunctionSymbol
+from letgo.source.walk import calls
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as a function knows it."""
+
+    name: str
+    is_async: bool
+
+    def call(self, method: str) -> str:
+        return f"{'await ' if self.is_async else ''}{self.name}.{method}()"
+
+    @property
+    def commit(self) -> str:
+        return self.call("commit")
+
+    @property
+    def close(self) -> str:
+        return self.call("close")
+
+    @property
+    def rollback(self) -> str:
+        return self.call("rollback")
+
+
+def is_called_elsewhere(patient: Patient) -> str:
+    """The name of a function that calls this one, with a session of its own; empty when there is none."""
+    wanted = patient.symbol.function
+    for module in patient.names.codebase.modules:
+        if wanted.name in module.body.mentions and not is_test(module.path):
+            for function in (module.body, *module.body.functions):
+                for call in calls(function) if wanted.name in function.mentions else ():
+                    symbol = patient.names.resolve(module, call.func, function)
+                    if isinstance(symbol, FunctionSymbol) and symbol.function is wanted:
+                        return function.name
+    return ""
+
+
+def is_test(path: str) -> bool:
+    *directories, file = path.split("/")
+    return file.startswith(("test_", "conftest")) or "tests" in directories
+
+
+def is_entered_with(patient: Patient, statement: ast.AST, session: str) -> bool:
+    """Whether the statement stands in a `with` of something of the session, as of `db.begin()`."""
+    return any(
+        isinstance(node, ast.With | ast.AsyncWith) and any(_is_of(item.context_expr, session) for item in node.items)
+        for node in patient.syntax.above(statement)
+    )
+
+
+def _is_of(node: ast.expr, session: str) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)):
+            return name == session and attr != "no_autoflush"
+    return False
+
+
+def locks_rows(patient: Patient, *functions: str) -> bool:
+    """Whether the function, or one that it calls down to the opening, asks for row locks: a commit lets go of them."""
+    words = patient.symbol.function.mentions
+    return any("for_update" in word or "advisory" in word for word in words)

@@ -1,0 +1,70 @@
+"""What a fix is before it is made: edits that cure findings of one function, or the reason why there are none."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from letgo.fix.edits import Edit
+from letgo.holds import Finding, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """`kind` says in words what is done, `cures` which findings it must make go away, `edits` where, by path.
+
+    `unsafe` says why a person must judge it; it is empty when behaviour stays the same for certain.
+    """
+
+    kind: str
+    function: Site
+    cures: tuple[Finding, ...]
+    edits: tuple[tuple[str, Edit], ...]
+    unsafe: str = ""
+
+    @property
+    def paths(self) -> frozenset[str]:
+        return frozenset(path for path, _ in self.edits)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from others, whatever lines have moved."""
+        codes = tuple(sorted(finding.code for finding in self.cures))
+        written = tuple((path, edit.replacement) for path, edit in self.edits)
+        return (self.kind, self.function.path, self.function.function, codes, written)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A finding that stays, and why."""
+
+    finding: Finding
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one kind of fix has to say of a function."""
+
+    repairs: tuple[Repair, ...] = ()
+    left: tuple[Left, ...] = ()
+
+
+NOTHING = Proposal()
+
+
+@dataclass(slots=True)
+class Draft:
+    """Collects the edits of one repair, and the reasons that make it unsafe."""
+
+    edits: list[tuple[str, Edit]] = field(default_factory=list)
+    doubts: dict[str, None] = field(default_factory=dict)
+
+    def edit(self, path: str, *edits: Edit) -> None:
+        self.edits += ((path, edit) for edit in edits)
+
+    def doubt(self, reason: str) -> None:
+        self.doubts[reason] = None
+
+    def repair(self, kind: str, function: Site, cures: tuple[Finding, ...]) -> Iterator[Repair]:
+        """The repair, if there is anything to do."""
+        if self.edits:
+            yield Repair(kind, function, cures, tuple(dict.fromkeys(self.edits)), "; ".join(self.doubts))

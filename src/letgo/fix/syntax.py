@@ -1,0 +1,205 @@
+"""A text with its syntax tree: where each node stands in the text, and what surrounds it."""
+
+import ast
+import warnings
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TypeAlias
+
+from letgo.fix.edits import Edit, insert
+from letgo.fix.texts import Unfixable, line_end, line_starts
+
+Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+Loop: TypeAlias = ast.For | ast.AsyncFor | ast.While
+With: TypeAlias = ast.With | ast.AsyncWith
+
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+
+
+class Syntax:
+    """Raises Unfixable for what this Python can't parse."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.starts = line_starts(text)
+        self.tree = parse(text)
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+
+    @cached_property
+    def definitions(self) -> dict[int, Definition]:
+        """Functions by the line of their `def`."""
+        return {node.lineno: node for node in ast.walk(self.tree) if isinstance(node, Definition)}
+
+    @cached_property
+    def line_end(self) -> str:
+        return line_end(self.text)
+
+    # --- places ------------------------------------------------------------------------------------------------------
+
+    def line(self, number: int) -> str:
+        """A line with its end, counted from 1."""
+        return self.text[self.starts[number - 1] : self.after_line(number)]
+
+    def after_line(self, number: int) -> int:
+        return self.starts[number] if number < len(self.starts) else len(self.text)
+
+    def line_at(self, offset: int) -> int:
+        return bisect_right(self.starts, offset)
+
+    def _offset(self, line: int, column: int) -> int:
+        """`column` counts bytes of UTF-8, as `ast` does."""
+        start = self.starts[line - 1]
+        text = self.text[start : start + column]
+        return start + column if text.isascii() else start + len(self.line(line).encode()[:column].decode())
+
+    def start(self, node: ast.stmt | ast.expr | ast.arg) -> int:
+        return self._offset(node.lineno, node.col_offset)
+
+    def end(self, node: ast.stmt | ast.expr | ast.arg) -> int:
+        assert node.end_lineno is not None and node.end_col_offset is not None
+        return self._offset(node.end_lineno, node.end_col_offset)
+
+    def source(self, node: ast.stmt | ast.expr | ast.arg) -> str:
+        return self.text[self.start(node) : self.end(node)]
+
+    # --- surroundings ------------------------------------------------------------------------------------------------
+
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+        """What surrounds the node, innermost first, up to and with the function it is in."""
+        while node in self.parents:
+            node = self.parents[node]
+            yield node
+            if isinstance(node, SCOPES):
+                return
+
+    def statement(self, node: ast.AST) -> ast.stmt:
+        """The statement that the node is, or stands in."""
+        while not isinstance(node, ast.stmt):
+            node = self.parents[node]
+        return node
+
+    def block(self, statement: ast.stmt) -> list[ast.stmt]:
+        """The statements among which this one stands."""
+        for _, value in ast.iter_fields(self.parents[statement]):
+            if isinstance(value, list) and statement in value:
+                return value
+        raise Unfixable("its surroundings are not understood")
+
+    def indent(self, statement: ast.stmt) -> str:
+        """The white space before a statement. Raises Unfixable when something else stands before it on its line."""
+        before = self.text[self.starts[statement.lineno - 1] : self.start(statement)]
+        if before.strip(" \t\f"):
+            raise Unfixable(f"line {statement.lineno} holds more than one statement")
+        return before
+
+    def ends_its_line(self, statement: ast.stmt) -> bool:
+        """Whether nothing but a comment follows a statement on its last line."""
+        rest = self.text[self.end(statement) : self.after_line(statement.end_lineno or statement.lineno)].strip()
+        return not rest or rest.startswith("#")
+
+    # --- edits -------------------------------------------------------------------------------------------------------
+
+    def lines(self, indent: str, *code: str) -> str:
+        return "".join(f"{indent}{line}{self.line_end}" for line in code)
+
+    def before(self, statement: ast.stmt, *code: str) -> Edit:
+        """Lines inserted above a statement and the comment that belongs to it."""
+        indent = self.indent(statement)
+        first = statement.lineno
+        block = self.block(statement)
+        place = block.index(statement)
+        if place:
+            floor = block[place - 1].end_lineno or 0
+            while first - 1 > floor and self.line(first - 1).strip().startswith("#"):
+                first -= 1
+        return insert(self.starts[first - 1], self.lines(indent, *code))
+
+    def after(self, statement: ast.stmt, *code: str) -> Edit:
+        """Lines inserted below a statement and the comment on its last line."""
+        indent = self.indent(statement)
+        if not self.ends_its_line(statement):
+            raise Unfixable(f"line {statement.end_lineno} holds more than one statement")
+        at = self.after_line(statement.end_lineno or statement.lineno)
+        missing = "" if at == 0 or self.text[at - 1] in "\r\n" else self.line_end
+        return insert(at, missing + self.lines(indent, *code))
+
+    def without(self, statement: ast.stmt) -> Edit:
+        """The lines of a statement deleted. Raises Unfixable when a comment or another statement would go, too."""
+        self.indent(statement)
+        last = statement.end_lineno or statement.lineno
+        if self.text[self.end(statement) : self.after_line(last)].strip():
+            raise Unfixable(f"line {last} holds more than the statement")
+        if len(self.block(statement)) == 1:
+            raise Unfixable(f"line {statement.lineno} is all that its block holds")
+        return Edit(self.starts[statement.lineno - 1], self.after_line(last), "")
+
+    def indented(self, first: ast.stmt, last: ast.stmt, unit: str) -> list[Edit]:
+        """The lines from one statement to another moved in by `unit`; those inside of a string stay."""
+        inside = {
+            line
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno and node.end_lineno > node.lineno
+            and first.lineno <= node.lineno
+            for line in range(node.lineno + 1, node.end_lineno + 1)
+            if isinstance(node, ast.JoinedStr) or isinstance(node.value, str | bytes)
+        }  # fmt: skip
+        numbers = range(first.lineno, (last.end_lineno or last.lineno) + 1)
+        return [
+            insert(self.starts[number - 1], unit)
+            for number in numbers
+            if number not in inside and self.line(number).strip()
+        ]
+
+    def unit(self, definition: Definition) -> str:
+        """How much a function's body is indented more than its `def`."""
+        outer = self.line(definition.lineno)
+        outer = outer[: len(outer) - len(outer.lstrip(" \t\f"))]
+        body = self.indent(definition.body[0])
+        return body[len(outer) :] if body.startswith(outer) and len(body) > len(outer) else "    "
+
+
+def parse(text: str) -> ast.Module:
+    """Raises Unfixable when this Python can't."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise Unfixable(f"this Python can't parse it: {error}") from error
+
+
+def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function's own code, without those of the functions, classes and lambdas in it."""
+    pending = list(ast.iter_child_nodes(scope))
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, SCOPES):
+            pending.extend(ast.iter_child_nodes(node))
+
+
+def names_in(node: ast.AST) -> frozenset[str]:
+    """Every name that stands anywhere in a node."""
+    return frozenset(found.id for found in ast.walk(node) if isinstance(found, ast.Name))
+
+
+def free_name(definition: Definition, *wanted: str) -> str:
+    """A name that the function does not use, the first of `wanted` or one made of it."""
+    arguments = definition.args
+    taken = {arg.arg for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+    for node in ast.walk(definition):
+        match node:
+            case ast.Name(id=name) | ast.alias(asname=str(name)) | ast.ExceptHandler(name=str(name)):
+                taken.add(name)
+            case ast.alias(name=name):
+                taken.add(name.partition(".")[0])
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                taken.add(name)
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                taken.update(names)
+    numbered = (f"{wanted[0]}_{number}" for number in range(2, 1000))
+    return next(name for name in (*wanted, *numbered) if name not in taken)
