@@ -18,10 +18,12 @@ from letgo.source.errors import UserError
 
 if TYPE_CHECKING:
     from letgo.checking import Followed
+    from letgo.report.fix import Repairs
     from letgo.source.settings import Settings
 
 CHECK_FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown")
 AUDIT_FORMATS = ("text", "markdown", "json", "html")
+FIX_FORMATS = ("text", "markdown", "json")
 SHELLS = ("bash", "zsh", "fish")
 
 INTERRUPTED = 130
@@ -104,7 +106,12 @@ def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
-paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+fix_options = _options(
+    click.option("--unsafe", is_flag=True, help="Make repairs, too, that a person should judge."),
+    click.option("--allow-dirty", is_flag=True, help="Change files that have uncommitted changes, too."),
+)
+
+"paths", nargs=-1, type=click.Path(path_type=Path))
 
 reading_options = _options(
     click.option("--config", type=click.Path(path_type=Path), help="Read the settings from this file alone."),
@@ -152,6 +159,8 @@ def _output_options(formats: Sequence[str]) -> Callable[[Command], Command]:
 @click.option("--statistics", is_flag=True, help="Show only how many findings each rule has.")
 @click.option("--explain-unresolved", is_flag=True, help="Show the calls that could not be followed.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even when there are findings.")
+@click.option("--fix", is_flag=True, help="Repair what can be repaired first; see `letgo fix`.")
+@fix_options
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -163,6 +172,9 @@ def check(
     statistics: bool,
     explain_unresolved: bool,
     exit_zero: bool,
+    fix: bool,
+    unsafe: bool,
+    allow_dirty: bool,
     **given: Any,
 ) -> None:
     """Find transactions that are open while the code does something else.
@@ -172,6 +184,10 @@ def check(
     from letgo import checking
     from letgo.report import check as report
 
+    if fix:
+        repairs = _repair(paths, given, unsafe=unsafe, allow_dirty=allow_dirty)
+        _complain("fixed", f"{len(repairs.fixed):,} in {len(repairs.diffs):,} files", "green")
+        _warn([f"{path}: not written: {reason}" for path, reason in repairs.skipped])
     settings, followed = _follow(paths, given)
     outcome = checking.check(followed, _places(paths), settings, unresolved=explain_unresolved)
     look = _look(output_file)
@@ -179,6 +195,47 @@ def check(
     if output_format != "text" or output_file:
         _warn(report.problems(outcome))
     ctx.exit(0 if exit_zero and outcome.exit_code == 1 else outcome.exit_code)
+
+
+@cli.command()
+@paths_argument
+@_output_options(FIX_FORMATS)
+@fix_options
+@rule_options
+@reading_options
+@click.option("--diff", is_flag=True, help="Show what would be changed, and change nothing.")
+@click.option("--interactive", is_flag=True, help="Show each repair with what it cures, and ask.")
+@click.option(
+    "--exit-non-zero-on-fix", is_flag=True, help="Exit 1 when something was repaired."
+)
+@click.option("--exit-zero", is_flag=True, help="Exit 0 even when findings are left.")
+@click.pass_context
+def fix(
+    ctx: click.Context,
+    /,
+    paths: tuple[Path, ...],
+    output_format: str,
+    output_file: Path | None,
+    unsafe: bool,
+    allow_dirty: bool,
+    diff: bool,
+    interactive: bool,
+    exit_non_zero_on_fix: bool,
+    exit_zero: bool,
+    **given: Any,
+) -> None:
+    """Repair what `letgo check` finds, and prove each repair before it is kept.
+
+    Without --unsafe only what keeps the behaviour for certain is changed. Exits 1 when findings are left.
+    """
+    from letgo.report import fix as report
+
+    repairs = _repair(paths, given, unsafe=unsafe, allow_dirty=allow_dirty, writing=not diff, interactive=interactive)
+    look = _look(output_file)
+    _write(report.render(repairs, "diff" if diff else output_format, look), output_file, look.color)
+    _warn([f"{path}: not written: {reason}" for path, reason in repairs.skipped])
+    failed = repairs.left or (repairs.fixed and (exit_non_zero_on_fix or diff))
+    ctx.exit(2 if repairs.skipped else int(bool(failed) and not exit_zero))
 
 
 @cli.command()
@@ -315,6 +372,24 @@ def _follow(paths: tuple[Path, ...], given: dict[str, Any]) -> "tuple[Settings, 
             _places(paths), settings, use_cache=not given["no_cache"], progress=show, debug=_is_debugged()
         )
     return settings, followed
+
+
+def _repair(paths: tuple[Path, ...], given: dict[str, Any], *, interactive: bool = False, **how: bool) -> "Repairs":
+    """What comes of repairing the code at `paths`."""
+    from letgo import repairing
+    from letgo.terminal import asking, progress
+
+    settings = _settings(paths, given)
+    with progress() as show:
+        return repairing.fix(
+            _places(paths),
+            settings,
+            use_cache=not given["no_cache"],
+            progress=show,
+            debug=_is_debugged(),
+            choose=asking(repairing.explain) if interactive else None,
+            **how,
+        )
 
 
 def _is_debugged() -> bool:
