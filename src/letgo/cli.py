@@ -111,7 +111,7 @@ fix_options = _options(
     click.option("--allow-dirty", is_flag=True, help="Change files that have uncommitted changes, too."),
 )
 
-"paths", nargs=-1, type=click.Path(path_type=Path))
+paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 
 reading_options = _options(
     click.option("--config", type=click.Path(path_type=Path), help="Read the settings from this file alone."),
