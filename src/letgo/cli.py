@@ -147,6 +147,49 @@ def _output_options(formats: Sequence[str]) -> Callable[[Command], Command]:
     )
 
 
+prove_options = _options(
+    click.option("--url", help="An app that runs already, in place of APP; needs --dsn."),
+    click.option("--app-dir", type=click.Path(), help="Where APP is imported from, and commands run."),
+    click.option("--server", type=click.Choice(["uvicorn", "granian"]), help="What APP runs under (uvicorn)."),
+    click.option("--workers", type=int, metavar="N", help="How many processes of APP (1)."),
+    click.option("--port", type=int, help="Where APP listens, in place of any free port."),
+    click.option("--start-timeout", metavar="TIME", help="How long APP may take to answer (30s)."),
+    click.option(
+        "--name-routes/--no-name-routes", default=None, help="Name routes to the database in a comment (yes)."
+    ),
+    click.option("--dsn", envvar="DATABASE_URL", show_envvar=True, help="A Postgres that runs already."),
+    click.option("--dsn-env", metavar="NAME", help="The variable in which APP finds its DSN (DATABASE_URL)."),
+    click.option("--dsn-scheme", metavar="SCHEME", help="What its DSN begins with: postgresql+asyncpg (postgresql)."),
+    click.option("--setup", multiple=True, metavar="COMMAND", help="Run this first: migrations, seed data."),
+    click.option("--beside", multiple=True, metavar="COMMAND", help="Run this as long as APP: a worker, a stand-in."),
+    click.option("--scenario", type=click.Path(), help="A file of users; without one they are made from the OpenAPI."),
+    click.option("--locustfile", type=click.Path(), help="A file of Locust's users (needs letgo[locust])."),
+    click.option("--locust-workers", type=int, metavar="N", help="Locust's workers here (one process without)."),
+    click.option("--locust-attach", type=int, metavar="N", help="Locust's workers on other machines to wait for."),
+    click.option("--users", type=int, metavar="N", help="At the same time (200)."),
+    click.option("--rate", type=float, metavar="N", help="Visits that come a second, whether or not others wait."),
+    click.option("--ramp-up", metavar="TIME", help="Until all users are there (5s)."),
+    click.option("--hold", metavar="TIME", help="How long they stay (20s)."),
+    click.option("--ramp-down", metavar="TIME", help="Until all have left (1s)."),
+    click.option("--timeout", metavar="TIME", help="When a user gives up waiting for an answer (30s)."),
+    click.option("--makers", type=int, metavar="N", help="How many processes make the load."),
+    click.option("--threshold", multiple=True, metavar="EXPRESSION", help="What must be true: 'latency.p99 < 500ms'."),
+    click.option("--abort-early", is_flag=True, default=None, help="End when a threshold can't be met any more."),
+)
+
+prove_report_options = _options(
+    click.option("--html", type=click.Path(path_type=Path), default="letgo-prove.html", show_default=True),
+    click.option("--no-html", is_flag=True, help="Write no page."),
+    click.option("--json", type=click.Path(path_type=Path), help="Write everything here, for --compare and --from."),
+    click.option("--junit", type=click.Path(path_type=Path), help="Write a test case for each threshold here."),
+    click.option(
+        "--compare", type=click.Path(path_type=Path), metavar="BEFORE.json", help="Show an earlier run beside."
+    ),
+    click.option("--from", "earlier", type=click.Path(path_type=Path), metavar="RUN.json", help="Show this run again."),
+    click.option("--schema", is_flag=True, help="Print the JSON Schema of --json."),
+)
+
+
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
@@ -330,6 +373,39 @@ def baseline(paths: tuple[Path, ...], mode: str | None, reason: str | None, **gi
         click.echo(checking.write_new_baseline(followed, _places(paths), settings, reason))
     else:
         click.echo(checking.prune_suppressions(followed, _places(paths), settings))
+
+
+@cli.command()
+@click.argument("app", required=False, metavar="[APP]")
+@prove_options
+@prove_report_options
+@click.pass_context
+def prove(
+    ctx: click.Context,
+    /,
+    html: Path | None,
+    no_html: bool,
+    json: Path | None,
+    junit: Path | None,
+    compare: Path | None,
+    earlier: Path | None,
+    schema: bool,
+    **given: Any,
+) -> None:
+    """Put APP (package.module:app) under load, watch its Postgres, and judge who held what.
+
+    Without --dsn or DATABASE_URL an embedded Postgres is started, and removed afterwards. Exits with 0 when all
+    thresholds hold, with 99 when one is missed, with 2 when the run did not get to its end.
+    """
+    from letgo.prove import command
+
+    if schema:
+        _write(command.schema_text(), None, False)
+        return
+    look = _look(None)
+    reports = command.Reports(None if no_html else html, json, junit, compare, earlier)
+    asked = {name: value for name, value in given.items() if value not in (None, ())}
+    ctx.exit(command.command(asked, reports, lambda text: _write(text, None, look.color), look.paint))
 
 
 @cli.command()

@@ -24,6 +24,9 @@ COMMAND_LINE = "command line"
 WAIT_KINDS = (WaitKind.EXTERNAL, WaitKind.SLEEP, WaitKind.PROCESS, WaitKind.COMPUTE)
 """The kinds of wait that a call can be taught to be; the others are read from the code itself."""
 
+TABLES = ("prove",)
+"""Tables beside the settings that other commands read with `find_table`."""
+
 FixStyle: TypeAlias = Literal["explicit", "runtime"]
 
 
@@ -116,6 +119,23 @@ def overridden(settings: Settings, given: Mapping[str, object], known_rules: Col
     return replace(settings, **values, origins=origins)
 
 
+def find_table(name: str, directory: Path) -> "tuple[Mapping[str, object], Place]":
+    """The table `name` of the nearest settings from `directory` upward that have any, and where its values come from.
+
+    Empty if there is none. Raises UserError.
+    """
+    for each in (directory.resolve(), *directory.resolve().parents):
+        for source in filter(None, (_source(each / file) for file in FILES)):
+            table = source.table.get(name, {})
+            place = Place(str(source.path), source.text, each, ())
+            if not isinstance(table, dict):
+                raise place.error(
+                    name, f"is {_kind(table)}, not a table", f"Write [tool.letgo.{name}] on a line of its own."
+                )
+            return table, place
+    return {}, Place(COMMAND_LINE, "", Path.cwd(), ())
+
+
 def explain_settings(settings: Settings) -> str:
     """Each setting, its value as a file would have it, and where it came from."""
     names = [each.name for each in fields(Settings) if each.name in PARSERS]
@@ -167,6 +187,8 @@ def _settings(source: Source, known_rules: Collection[str]) -> Settings:
     values: dict[str, Any] = {}
     names = {_key(name): name for name in PARSERS}
     for key, value in source.table.items():
+        if key in TABLES:
+            continue
         if key not in names:
             raise place.error(key, "is not a setting", _did_you_mean(key, names) or f"There are: {', '.join(names)}.")
         values[names[key]] = PARSERS[names[key]](value, key, place)

@@ -1,0 +1,42 @@
+"""What a maker of load tells of each step of time."""
+
+from dataclasses import dataclass, field
+
+STEP = 0.5
+"""Seconds: how often makers of load report, and the finest step of a report's time axis."""
+
+
+@dataclass(slots=True)
+class RouteTick:
+    """The answers of one route in one step: a count for each latency bucket, and for each cause of an error.
+
+    `requests` have ended, one way or another; an error is one of them. `latencies` has those that got an answer or were
+    given up, `service` the same, but counted from the moment the request was sent and not from when it was due.
+    """
+
+    requests: int = 0
+    latencies: dict[int, int] = field(default_factory=dict)
+    service: dict[int, int] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One step of one maker, that ended `at` seconds after the start of the load.
+
+    `users` are at work at its end; `cpu_seconds` were used since the start; `late` is how far behind its clock it was.
+    """
+
+    maker: int
+    at: float
+    users: int
+    cpu_seconds: float
+    late: float
+    routes: dict[str, RouteTick]
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """The scenario failed: `message` says what and where. There is no load after it."""
+
+    message: str
