@@ -494,6 +494,8 @@ def follow_block(frame: Frame, number: int, start: int, world: World, reach: Cal
             alive = False
             break
         if frame.ways and _tells_apart(frame, step):
+            if isinstance(step, ir.Assign) and isinstance(step.target, ir.Name):
+                frame.flags |= {step.target.id}
             if failing is not None:
                 reach(block.error, World(world.env.copy(), failing, world.returned, world.return_line))
             for way in frame.ways:
