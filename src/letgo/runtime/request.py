@@ -18,7 +18,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
@@ -49,15 +49,15 @@ class Request:
         return [session for session, _ in list(self._sessions.values())]
 
     def own_sessions(self) -> list[Session]:
-        """The sessions whose transaction began in the task or thread that asks, or in one that asked before.
+        """The sessions whose transaction began in the task or thread that asks, or in one that has come to its end.
 
-        The request's dependencies and its endpoint run one after the other, in whatever threads, and each asks at its
-        end. A task or thread that the application started beside them may be in the middle of a statement now.
+        The parts of a request run one after the other, in whatever threads, and each asks at its end. A task or thread
+        that the application started beside them may be in the middle of a statement now.
         """
         here = _line()
         owned = []
         for key, (session, line) in list(self._sessions.items()):
-            if line is None or line == here:
+            if line is None or line == here or (isinstance(line, asyncio.Task) and line.done()):
                 self._sessions[key] = session, None
                 owned.append(session)
         return owned
@@ -65,6 +65,11 @@ class Request:
 
 def current_request() -> Request | None:
     return _current.get()
+
+
+def request_in(context: Context) -> Request | None:
+    """The request whose code runs in another context, as that of a worker thread."""
+    return context.get(_current)
 
 
 @contextmanager
