@@ -1,6 +1,5 @@
 """What one run over a code base knows and finds: the tables that every step reads, and where results are kept."""
 
-from collections import Counter
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from letgo.lifetime.values import FunctionValue, Key, Value
 from letgo.lifetime.waits import Waits
 from letgo.lifetime.world import NOWHERE, Chain, State, Traits, World
 from letgo.source.names import FunctionSymbol, Names, VariableSymbol
-from letgo.source.program import Assign, Assume, Attr, Const, Either, Expr, Function, Group, Module, Name
+from letgo.source.program import Assign, Assume, Attr, Block, Call, Const, Either, Expr, Function, Group, Module, Name
 
 
 class Part(NamedTuple):
@@ -75,6 +74,7 @@ class Knowledge(NamedTuple):
 class Fixed(NamedTuple):
     """What is the same in every activation of a function.
 
+    `asking` are the blocks at whose end a session is asked whether it's in a transaction.
     `tested` are the variables that a branch tests; those of them that the function also sets to a constant, the
     `flags`, tell its paths apart. `meetings` are the blocks to which more than one way leads. `sites` and `values` are
     filled as they are asked for: the places of lines, and what the names mean that are no local variables.
@@ -83,7 +83,9 @@ class Fixed(NamedTuple):
     site: Site
     tested: frozenset[str]
     flags: frozenset[str]
+    blocks: tuple[Block, ...]
     meetings: frozenset[int]
+    asking: frozenset[int]
     sites: dict[int, Site]
     values: dict[str, Value | VariableSymbol | None]
 
@@ -156,9 +158,14 @@ class Analysis:
 
 def _fixed(module: Module, function: Function) -> Fixed:
     tested, decided = set(), set()
-    ways: Counter[int] = Counter()
-    for block in function.blocks:
-        ways.update((*block.successors, block.error))
+    led: set[int] = set()
+    meetings: set[int] = set()
+    asking = set()
+    for number, block in enumerate(function.blocks):
+        for end in (*block.successors, block.error):
+            (meetings if end in led else led).add(end)
+        if asked_for_transaction(block) is not None:
+            asking.add(number)
         for step in block.steps:
             if type(step) is Assume and type(step.value) is Name:
                 tested.add(step.value.id)
@@ -172,17 +179,28 @@ def _fixed(module: Module, function: Function) -> Fixed:
         Site(module.path, function.line, function.qualname),
         frozenset(tested),
         frozenset(tested & decided),
-        frozenset(end for end, count in ways.items() if count > 1),
+        function.blocks,
+        frozenset(meetings),
+        frozenset(asking),
         {},
         {},
     )
+
+
+def asked_for_transaction(block: Block) -> Expr | None:
+    """What is asked by `in_transaction()` at the end of a block, where that decides which of two ways to go."""
+    if len(block.successors) == 2 and block.steps:
+        match block.steps[-1]:
+            case Assign(_, Call(Attr(Name() | Attr() as receiver, "in_transaction", _), _, _, _), _, _):
+                return receiver
+    return None
 
 
 class Frame:
     """One activation of a function while it is followed."""
 
     __slots__ = (
-        "analysis", "cancelled", "errors", "exits", "fixed", "flags", "function", "loaded", "module", "opens",
+        "analysis", "awaited", "cancelled", "errors", "exits", "fixed", "flags", "function", "loaded", "module", "names", "opens",
         "parts", "raising", "site", "symbol", "touched", "traits", "value", "waits", "ways", "yields",
     )  # fmt: skip
 
@@ -208,6 +226,8 @@ class Frame:
         self.yields: dict[tuple[int, int], Yielded] = {}
         self.raising: dict[Key, State] | None = None
         self.touched = False
+        self.awaited: set[int] = set()  # the lines where others may run
+        self.names: dict[str, Value | None] = {}  # what the names mean that are no local variables
 
     def at(self, line: int) -> Site:
         sites = self.fixed.sites

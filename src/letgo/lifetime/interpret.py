@@ -10,7 +10,7 @@ from typing import Any
 
 from letgo.holds import WaitKind
 from letgo.lifetime import calls, construction, contexts, functions, objects
-from letgo.lifetime.analysis import Frame, Way, Yielded, deciding
+from letgo.lifetime.analysis import Frame, Way, Yielded, asked_for_transaction, deciding
 from letgo.lifetime.attributes import attribute, item_of, iterate
 from letgo.lifetime.effects import FAILED, wait
 from letgo.lifetime.facts import YIELDS
@@ -34,7 +34,7 @@ from letgo.lifetime.values import (
     options,
     simplify,
 )
-from letgo.lifetime.world import OPEN, State, World, join, join_states, signature
+from letgo.lifetime.world import OPEN, Signature, State, World, join, join_states, signature
 from letgo.source import program as ir
 from letgo.source.conditions import ANSWER
 
@@ -55,7 +55,9 @@ def _name(frame: Frame, world: World, expr: ir.Name) -> Value | None:
     name = expr.id
     value = world.env.get(name)
     if value is None:
-        return objects.named(frame, name)
+        if name not in frame.names:
+            frame.names[name] = objects.named(frame, name)
+        return frame.names[name]
     if type(value) is FunctionValue and value.symbol.function in frame.function.functions:
         return capture(frame, world, value)  # a closure sees its variables as they are when it runs
     return value
@@ -100,6 +102,7 @@ def _star(frame: Frame, world: World, expr: ir.Star) -> Value | None:
 def _await(frame: Frame, world: World, expr: ir.Await) -> Value | None:
     value = evaluate(frame, world, expr.value)
     frame.ways = ()
+    frame.awaited.add(expr.line)
     return calls.await_value(frame, world, value, expr.line)
 
 
@@ -322,6 +325,8 @@ def _raise_step(frame: Frame, world: World, step: ir.Raise) -> bool:
 
 def _enter_step(frame: Frame, world: World, step: ir.Enter) -> bool:
     context = evaluate(frame, world, step.value)
+    if step.is_async:
+        frame.awaited.add(step.line)
     given, entered = contexts.enter(frame, world, context, step)
     world.bind(f".with{step.key}", entered)
     if step.target is not None:
@@ -429,36 +434,18 @@ def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
     what has come along so far is kept, so that only a world that adds to it goes on.
     """
     meetings = frame.fixed.meetings
-    met: dict[int, dict[object, World]] = {}
-    pending: dict[int, dict[object, World]] = {}
+    ends = {ir.EXIT: frame.exits, ir.ERROR: frame.errors, ir.CANCELLED: frame.cancelled}
+    met: dict[int, dict[Signature, World]] = {}
+    pending: dict[int, list[World]] = {}
     queue: list[int] = []
 
     def reach(number: int, world: World) -> None:
-        if number == ir.EXIT:
-            frame.exits.append(world)
-            return
-        if number == ir.ERROR:
-            frame.errors.append(world)
-            return
-        if number == ir.CANCELLED:
-            frame.cancelled.append(world)
-            return
-        waiting = pending.get(number)
-        if waiting is None:
-            waiting = {}
-        known = met.setdefault(number, {}) if number in meetings else waiting
-        sign: object = signature(world, frame.flags)
-        before = known.get(sign)
-        if before is None and len(known) >= MAX_WORLDS:
-            sign = next(iter(known))
-            before = known[sign]
-        if before is not None:
-            world = join(before, world)
-            if world is before or world == before:
-                return
-        known[sign] = waiting[sign] = world
-        if number not in pending:
-            pending[number] = waiting
+        if number in pending:
+            pending[number].append(world)
+        elif number in ends:
+            ends[number].append(world)
+        else:
+            pending[number] = [world]
             heapq.heappush(queue, number)
 
     for number, index, world in starts:
@@ -466,14 +453,36 @@ def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
     visits = 0
     while queue and visits < MAX_VISITS:
         number = heapq.heappop(queue)
-        for world in pending.pop(number).values():
+        worlds = pending.pop(number)
+        if number in meetings:
+            worlds = [world.copy() for world in _news(frame, met.setdefault(number, {}), worlds)]
+        elif len(worlds) > 1:
+            worlds = _news(frame, {}, worlds)
+        for world in worlds:
             visits += 1
-            follow_block(frame, number, 0, world.copy() if number in meetings else world, reach)
+            follow_block(frame, number, 0, world, reach)
+
+
+def _news(frame: Frame, known: dict[Signature, World], worlds: list[World]) -> list[World]:
+    """Joins the worlds with those that are known already. Gives those that add to it."""
+    added: dict[Signature, World] = {}
+    for world in worlds:
+        sign = signature(world, frame.flags)
+        before = known.get(sign)
+        if before is None and len(known) >= MAX_WORLDS:
+            sign = next(iter(known))
+            before = known[sign]
+        if before is not None:
+            world = join(before, world)
+            if world is before or world == before:
+                continue
+        known[sign] = added[sign] = world
+    return list(added.values())
 
 
 def follow_block(frame: Frame, number: int, start: int, world: World, reach: Callable[[int, World], None]) -> None:
     """Follows one block's steps and hands the world on to the successors and, where it may raise, to the error edge."""
-    block = frame.function.blocks[number]
+    block = frame.fixed.blocks[number]
     failing: dict[str, State] | None = None
     alive = True
     for index in range(start, len(block.steps)):
@@ -505,11 +514,13 @@ def follow_block(frame: Frame, number: int, start: int, world: World, reach: Cal
         reach(block.error, World(world.env.copy() if alive else world.env, failing, world.returned, world.return_line))
     if not alive:
         return
-    asked = _asks_for_transaction(frame, world, block)
-    for place, successor in enumerate(block.successors):
-        onward = world.copy() if place < len(block.successors) - 1 else world
-        if asked is None or _answered(onward, asked, place == 0):
-            reach(successor, onward)
+    if number in frame.fixed.asking:
+        _follow_answers(frame, world, block, reach)
+        return
+    for successor in block.successors[:-1]:
+        reach(successor, world.copy())
+    for successor in block.successors[-1:]:
+        reach(successor, world)
 
 
 def _tells_apart(frame: Frame, step: ir.StepNode) -> bool:
@@ -540,15 +551,14 @@ def _as_returned(value: Value | None, way: Way) -> Value | None:
     return either(*(option for option in options(value) if not isinstance(option, Constant)))
 
 
-def _asks_for_transaction(frame: Frame, world: World, block: ir.Block) -> str | None:
-    """The session whose `in_transaction()` decides where the block's end leads: to its first successor, if it is."""
-    if len(block.successors) != 2 or not block.steps:
-        return None
-    match block.steps[-1]:
-        case ir.Assign(_, ir.Call(ir.Attr(ir.Name() | ir.Attr() as receiver, "in_transaction", _), _, _, _), _, _):
-            value = evaluate(frame, world, receiver)
-            return value.key if isinstance(value, Session) else None
-    return None
+def _follow_answers(frame: Frame, world: World, block: ir.Block, reach: Callable[[int, World], None]) -> None:
+    """Hands on to the first successor the world in which a session answered that it's in a transaction, to the other
+    one that in which it answered that it's not."""
+    value = evaluate(frame, world, asked_for_transaction(block))
+    for successor, begun in zip(block.successors, (True, False), strict=True):
+        onward = world.copy()
+        if not isinstance(value, Session) or _answered(onward, value.key, begun):
+            reach(successor, onward)
 
 
 def _answered(world: World, key: str, begun: bool) -> bool:

@@ -53,12 +53,12 @@ class Memo:
         self.reached = Reached()
         self.facts: dict[Fact, Bits] = {}
         self.modules: dict[str, Bits] = {}
-        self._contexts: dict[Hashable, Bits] = {}
+        self._contexts: dict[Hashable, int] = {}
         self._running: Bits = 0
         self._level = 0
         self._steps = 0
-        self._lasting: dict[Hashable, tuple[Any, Reached]] = {}
-        self._passing: dict[Hashable, tuple[Any, Reached]] = {}
+        self._lasting: dict[int, tuple[Any, Reached]] = {}
+        self._passing: dict[int, tuple[Any, Reached]] = {}
 
     def begin(self) -> None:
         """A new root: nothing is being followed."""
@@ -87,19 +87,20 @@ class Memo:
 
     def recall(self, context: Hashable, follow: Callable[[], Found], otherwise: Callable[[], Found]) -> Found:
         """What `follow` finds in this context. `otherwise` stands for it where the way must be cut off."""
-        for known in (self._lasting.get(context), self._passing.get(context)):
+        number = self._contexts.get(context)  # the only time that it is hashed: contexts are large
+        if number is None:
+            number = self._contexts[context] = len(self._contexts) + 1
+        for known in (self._lasting.get(number), self._passing.get(number)):
             if known is not None and self._holds(known[1]):
                 self.reached.add(known[1])
                 found: Found = known[0]
                 return found
-        bit = self._contexts.get(context)
-        if bit is None:
-            bit = self._contexts[context] = 2 << len(self._contexts)
         self._steps += 1
+        bit = 1 << number
         if self._running & bit or self._level >= MAX_DEPTH or self._steps > MAX_CONTEXTS:
             self.reached.cut |= bit if self._running & bit else TOO_DEEP
             return otherwise()
-        return self._follow(context, bit, follow)
+        return self._follow(number, bit, follow)
 
     def _holds(self, reached: Reached) -> bool:
         """Whether following it anew would find the same."""
@@ -107,7 +108,7 @@ class Memo:
             return self._level >= reached.level or not reached.cut & TOO_DEEP
         return not reached.contexts & self._running and self._level + reached.depth < MAX_DEPTH
 
-    def _follow(self, context: Hashable, bit: Bits, follow: Callable[[], Found]) -> Found:
+    def _follow(self, number: int, bit: Bits, follow: Callable[[], Found]) -> Found:
         outer, inner = self.reached, Reached(contexts=bit, level=self._level)
         self.reached = inner
         self._running |= bit
@@ -122,7 +123,7 @@ class Memo:
             inner.cut &= ~bit
             self._passing = {key: known for key, known in self._passing.items() if not known[1].cut & bit}
         memory = self._passing if inner.cut else self._lasting
-        memory[context] = (found, inner)
+        memory[number] = (found, inner)
         outer.add(inner)
         return found
 

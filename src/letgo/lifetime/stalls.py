@@ -12,7 +12,6 @@ from letgo.holds import MisuseKind, Origin, WaitKind
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.values import Key
 from letgo.lifetime.world import Traits, World
-from letgo.source.program import Await, Enter, Function
 
 THREADS = 40
 AWAITED = (WaitKind.EXTERNAL, WaitKind.SLEEP, WaitKind.PROCESS)
@@ -42,29 +41,15 @@ def stalls(frame: Frame, world: World, pool: int | None, needs_thread: bool, ent
 
 
 def _on_the_event_loop(frame: Frame, pool: int | None) -> Iterator[Stall]:
-    awaits = None
     for part in frame.parts.values():
         traits = frame.traits.get(part.key)
         if traits is None or not _can_stall(traits) or part.wait.kind not in AWAITED:
             continue
-        awaits = awaits or awaited_lines(frame.function)
         first = part.wait.via[0] if part.wait.via else part.wait.site
-        if first.line in awaits:
+        if first.line in frame.awaited:
             users = None if pool is None else pool + 1
             yield Stall(part.key, part.certain and traits.certain, MisuseKind.EVENT_LOOP_STALL, users)
 
 
 def _can_stall(traits: Traits) -> bool:
     return not traits.is_async and traits.certain and traits.source.origin is Origin.DEPENDENCY
-
-
-def awaited_lines(function: Function) -> frozenset[int]:
-    """The lines where the function gives the event loop a chance to run something else."""
-    found = set()
-    pending: list[tuple[object, ...]] = [function.blocks]
-    while pending:
-        current = pending.pop()
-        if isinstance(current, Await) or (isinstance(current, Enter) and current.is_async):
-            found.add(current.line)
-        pending.extend(part for part in current if isinstance(part, tuple))
-    return frozenset(found)
