@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from letgo.holds import Event, MisuseKind, Origin, Site, Source, Step, Wait, WaitKind
 from letgo.lifetime import calls, construction, effects, functions, interpret, objects
@@ -28,7 +29,7 @@ from letgo.lifetime.values import (
     options,
     sessions_of,
 )
-from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, Traits, World
+from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, State, Traits, World
 from letgo.source import program as ir
 
 Ends = Callable[[str | None], ExitMoment]
@@ -300,10 +301,21 @@ def _held(request: _Request, world: World, kind: WaitKind, what: str, line: int)
             certain = certain and state.phases == OPEN
             detail = state.opened.seen_as if state.opened else ""
             request.analysis.misuse(
-                MisuseKind.REARMED, frame.site, traits.source, site, certain and traits.certain, detail=detail
-            )
+                MisuseKind.REARMED, frame.site, traits.source, site, certain and traits.certain,
+                _opened_again(state), detail,
+            )  # fmt: skip
         else:
             effects.hold(frame, key, state.opened, Wait(kind, what, frame.at(line)), certain)
+
+
+def _opened_again(state: State) -> tuple[Step, ...]:
+    """The commit, the calls down to what begins a new transaction, and that."""
+    steps = [Step(Event.RELEASED, state.released, "the transaction ends")] if state.released else []
+    if state.opened:
+        way = pairwise((*state.opened.via, state.opened.site))
+        steps += [Step(Event.CALL, site, f"calls `{callee.function}`") for site, callee in way]
+        steps.append(Step(Event.OPENED, state.opened.site, "a new transaction begins"))
+    return tuple(steps)
 
 
 def _stream(request: _Request, world: World, response: Response, line: int) -> None:

@@ -51,9 +51,12 @@ def of_misuses(
     message: Callable[[Misuse], str],
     advice: Callable[[Misuse], str],
 ) -> Iterator[Finding]:
-    """One finding for each misuse of `kind`."""
-    for misuse in misuses:
-        if misuse.kind is kind:
+    """One finding for each place and function of a misuse of `kind`, whatever led there."""
+    seen: set[tuple[Site, Site, str]] = set()
+    for misuse in sorted(misuses, key=lambda misuse: not misuse.certain):
+        place = (misuse.function, misuse.site, misuse.session.name)
+        if misuse.kind is kind and place not in seen:
+            seen.add(place)
             yield Finding(
                 code=rule.code,
                 rule=rule.name,
