@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any, TypeVar
 
 import fastapi.dependencies.utils
@@ -22,30 +22,20 @@ from starlette.responses import Response
 from letgo.runtime import releasing
 from letgo.runtime.explaining import explain
 from letgo.runtime.releasing import Handling, handling
+from letgo.runtime.streams import calling_in_thread
+from letgo.runtime.wrapping import Function, wrap
 
 T = TypeVar("T")
-Function = Callable[..., Any]
 
 
 def hook() -> None:
     """Wrap FastAPI's functions, once however often it is called. Raises RuntimeError if one is not there."""
-    _wrap(fastapi.routing, ["solve_dependencies"], _solving)
-    _wrap(fastapi.routing, ["run_endpoint_function"], _running)
-    _wrap(fastapi.routing, ["serialize_response"], _serialising)
-    _wrap(fastapi.dependencies.utils, ["_solve_generator", "solve_generator"], _entering)
-    _wrap(fastapi.dependencies.utils, ["run_in_threadpool"], _calling_in_thread)
-    _wrap(fastapi.dependencies.utils, ["contextmanager_in_threadpool"], _entering_in_thread)
-
-
-def _wrap(module: ModuleType, names: list[str], wrapper: Callable[[Function], Function]) -> None:
-    name = next((name for name in names if hasattr(module, name)), None)
-    if name is None:
-        raise RuntimeError(f"letgo does not know this version of FastAPI: {module.__name__} has no {names[0]}")
-    original = getattr(module, name)
-    if not hasattr(original, "__letgo__"):
-        wrapped = wrapper(original)
-        wrapped.__letgo__ = original  # type: ignore[attr-defined]
-        setattr(module, name, wrapped)
+    wrap(fastapi.routing, ["solve_dependencies"], _solving)
+    wrap(fastapi.routing, ["run_endpoint_function"], _running)
+    wrap(fastapi.routing, ["serialize_response"], _serialising)
+    wrap(fastapi.dependencies.utils, ["_solve_generator", "solve_generator"], _entering)
+    wrap(fastapi.dependencies.utils, ["run_in_threadpool"], calling_in_thread)
+    wrap(fastapi.dependencies.utils, ["contextmanager_in_threadpool"], _entering_in_thread)
 
 
 @dataclass(slots=True)
@@ -114,23 +104,6 @@ def _entering(original: Function) -> Function:
         return value
 
     return solve_generator
-
-
-def _calling_in_thread(original: Function) -> Function:
-    async def run_in_threadpool(function: Callable[..., T], *arguments: Any, **options: Any) -> T:
-        current = handling.get()
-        if current is None or current.kept:
-            answer: T = await original(function, *arguments, **options)
-            return answer
-
-        def call() -> T:
-            value = function(*arguments, **options)
-            releasing.enter(current.request)
-            return value
-
-        return await original(call)  # type: ignore[no-any-return]
-
-    return run_in_threadpool
 
 
 def _entering_in_thread(original: Function) -> Function:

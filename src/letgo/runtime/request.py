@@ -19,14 +19,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
+from dataclasses import dataclass
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncSession, async_session
 from sqlalchemy.orm import Session, SessionTransaction
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 SCOPE_KEY = "letgo.request"
 _current: ContextVar["Request | None"] = ContextVar("letgo_request", default=None)
+
+
+@dataclass(slots=True)
+class _Noted:
+    session: Session
+    asynchronous: AsyncSession | None  # kept alive: without it nobody could end the transaction of the sync one
+    line: object  # where it began, None once nobody else can be using it
 
 
 class Request:
@@ -36,17 +45,17 @@ class Request:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self._sessions: dict[int, tuple[Session, object]] = {}
+        self._sessions: dict[int, _Noted] = {}
 
     def note(self, session: Session) -> None:
-        self._sessions[id(session)] = session, _line()
+        self._sessions[id(session)] = _Noted(session, async_session(session), _line())
 
     def forget(self) -> None:
         """Keep no session alive any longer: the request is over, even if tasks with its context go on."""
         self._sessions.clear()
 
     def sessions(self) -> list[Session]:
-        return [session for session, _ in list(self._sessions.values())]
+        return [noted.session for noted in list(self._sessions.values())]
 
     def own_sessions(self) -> list[Session]:
         """The sessions whose transaction began in the task or thread that asks, or in one that has come to its end.
@@ -56,10 +65,10 @@ class Request:
         """
         here = _line()
         owned = []
-        for key, (session, line) in list(self._sessions.items()):
-            if line is None or line == here or (isinstance(line, asyncio.Task) and line.done()):
-                self._sessions[key] = session, None
-                owned.append(session)
+        for noted in list(self._sessions.values()):
+            if noted.line is None or noted.line == here or (isinstance(noted.line, asyncio.Task) and noted.line.done()):
+                noted.line = None
+                owned.append(noted.session)
         return owned
 
 

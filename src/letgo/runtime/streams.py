@@ -1,27 +1,76 @@
-"""A stream that ends early closes its generator.
+"""What runs after the endpoint has returned: the body of a stream, and background tasks.
 
-When a client goes away, Starlette leaves the body's generator as it is, in the middle of a `with SessionLocal()`
-perhaps: an error's traceback keeps it alive until the garbage collector comes by.
+Both may use a session again. What they have read over ends with them, in the thread that has read, and a body that is
+not wanted any more is closed: when a client goes away, Starlette leaves a generator where it is, in the middle of a
+`with SessionLocal()` perhaps, and an error's traceback keeps it alive until the garbage collector comes by.
 """
 
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import starlette.background
+import starlette.responses
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from letgo.runtime import releasing
 from letgo.runtime.releasing import handling
+from letgo.runtime.wrapping import wrap
+
+T = TypeVar("T")
 
 
 def hook() -> None:
-    """Wrap `StreamingResponse.__call__`, once however often it is called."""
-    original = StreamingResponse.__call__
-    if hasattr(original, "__letgo__"):
-        return
+    """Wrap Starlette's functions, once however often it is called."""
+    wrap(StreamingResponse, ["__call__"], _closing)
+    wrap(starlette.responses, ["iterate_in_threadpool"], _iterating_in_threads)
+    wrap(starlette.background, ["run_in_threadpool"], calling_in_thread)
 
-    async def call(self: StreamingResponse, scope: Scope, receive: Receive, send: Send) -> None:
+
+def _closing(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def __call__(self: StreamingResponse, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await original(self, scope, receive, send)
         finally:
             if handling.get() is not None and (close := getattr(self.body_iterator, "aclose", None)) is not None:
                 await close()
 
-    call.__letgo__ = original  # type: ignore[attr-defined]
-    StreamingResponse.__call__ = call  # type: ignore[method-assign]
+    return __call__
+
+
+def _iterating_in_threads(original: Callable[..., AsyncIterator[T]]) -> Callable[..., AsyncIterator[T]]:
+    def iterate_in_threadpool(chunks: Iterable[T]) -> AsyncIterator[T]:
+        return original(_telling_whose(chunks) if handling.get() is not None else chunks)
+
+    return iterate_in_threadpool
+
+
+def _telling_whose(chunks: Iterable[T]) -> Iterator[T]:
+    """Each chunk may be made in another thread; the sessions are the request's in all of them."""
+    current = handling.get()
+    try:
+        for chunk in chunks:
+            if current is not None:
+                current.request.own_sessions()
+            yield chunk
+    finally:
+        if (close := getattr(chunks, "close", None)) is not None:
+            close()
+
+
+def calling_in_thread(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`run_in_threadpool` for a part of a request that others follow: what it has read over ends in its thread."""
+
+    async def run_in_threadpool(function: Callable[..., T], *arguments: Any, **options: Any) -> Any:
+        current = handling.get()
+        if current is None or current.kept:
+            return await original(function, *arguments, **options)
+
+        def call() -> T:
+            value = function(*arguments, **options)
+            releasing.enter(current.request)
+            return value
+
+        return await original(call)
+
+    return run_in_threadpool
