@@ -4,14 +4,14 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import IO, TypeAlias
 
 from letgo.prove.maker import Job
-from letgo.prove.ticks import Bug, Tick
+from letgo.prove.ticks import Began, Bug, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +21,38 @@ class Ended:
     status: int
 
 
-Message: TypeAlias = Tick | Bug | Ended
+Message: TypeAlias = Tick | Began | Bug | Ended
 
 
 @contextmanager
 def making(jobs: Sequence[Job]) -> Iterator["SimpleQueue[Message]"]:
     """Start a process for each job; gives what they say, with one `Ended` for each."""
     processes = [_started(job) for job in jobs]
-    try:
-        yield listening(processes)
-    finally:
-        stop(processes)
-
-
-def listening(processes: Sequence["subprocess.Popen[bytes]"]) -> "SimpleQueue[Message]":
     messages: SimpleQueue[Message] = SimpleQueue()
-    for process in processes:
-        threading.Thread(target=_listen, args=(process, messages), daemon=True).start()
-    return messages
+    try:
+        for process in processes:
+            listen(_pipe(process.stdout), process.wait, messages)
+        yield messages
+    finally:
+        _stop(processes)
 
 
-def stop(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+def listen(out: IO[bytes], status: Callable[[], int], messages: "SimpleQueue[Message]") -> None:
+    """Put into `messages` what a maker writes to `out`, and its exit status at the end."""
+
+    def take() -> None:
+        with out:
+            while True:
+                try:
+                    messages.put(pickle.load(out))
+                except (EOFError, pickle.UnpicklingError, ValueError):
+                    break
+        messages.put(Ended(status()))
+
+    threading.Thread(target=take, daemon=True).start()
+
+
+def _stop(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
     """By the end of their input."""
     for process in processes:
         _pipe(process.stdin).close()
@@ -63,17 +74,6 @@ def _started(job: Job) -> "subprocess.Popen[bytes]":
     pickle.dump(job, _pipe(process.stdin))
     _pipe(process.stdin).flush()
     return process
-
-
-def _listen(process: "subprocess.Popen[bytes]", messages: "SimpleQueue[Message]") -> None:
-    out = _pipe(process.stdout)
-    with out:
-        while True:
-            try:
-                messages.put(pickle.load(out))
-            except (EOFError, pickle.UnpicklingError, ValueError):
-                break
-    messages.put(Ended(process.wait()))
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -26,7 +26,9 @@ OUTPUT_LINES = 15
 class Supervised:
     """A command with all its processes. What it writes is kept; `output` gives the end of it."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, pass_fds: Sequence[int] = ()
+    ) -> None:
         self.command = shlex.join(command)
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -36,6 +38,7 @@ class Supervised:
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment},
             cwd=directory,
+            pass_fds=pass_fds,
             start_new_session=True,  # the terminal's Ctrl-C is for us, who then end this in order
         )
 
@@ -66,8 +69,10 @@ class Supervised:
 
 
 @contextmanager
-def supervised(command: Sequence[str], environment: Mapping[str, str], directory: Path) -> Iterator[Supervised]:
-    process = Supervised(command, environment, directory)
+def supervised(
+    command: Sequence[str], environment: Mapping[str, str], directory: Path, pass_fds: Sequence[int] = ()
+) -> Iterator[Supervised]:
+    process = Supervised(command, environment, directory, pass_fds)
     try:
         yield process
     finally:
@@ -102,7 +107,9 @@ def _supervise(command: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_default_signals)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, close_fds=False, start_new_session=True, preexec_fn=_default_signals
+        )
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)
         return 127
@@ -118,7 +125,7 @@ def _default_signals() -> None:
 
 
 def _end_with_input(group: int) -> None:
-    sys.stdin.buffer.read()
+    os.read(0, 1)  # not through sys.stdin: a thread that waits there can't be left behind when the process ends
     _end(group)
     os._exit(0)
 

@@ -27,7 +27,7 @@ from letgo.prove.recording import Recording
 from letgo.prove.sampler import Sampler
 from letgo.prove.scenario import Request, load_users
 from letgo.prove.thresholds import Threshold
-from letgo.prove.ticks import STEP, Bug, Tick
+from letgo.prove.ticks import STEP, Began, Bug, Tick
 from letgo.source.errors import UserError
 
 LEAD_SECONDS = 0.5
@@ -35,6 +35,10 @@ LEAD_SECONDS = 0.5
 
 SILENT_SECONDS = 30.0
 """If no maker says anything for so long, something is wrong with all of them."""
+
+
+LOCUST_SECONDS = 150.0
+"""The same for Locust, which may first have to wait for its workers."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,9 @@ class Run:
     users_from: str = ""
     database: str = ""
     makers: int = 0
+    maker: str = "letgo"
+    locusts: Sequence[Supervised] = ()
+    patience: float = SILENT_SECONDS
 
     @property
     def elapsed(self) -> float:
@@ -91,11 +98,33 @@ def prove(plan: Plan, observe: Observe) -> Outcome:
             url, run.app = stack.enter_context(running(plan.app, environment))
         assert url is not None
         phase("reading what users do")
-        messages = stack.enter_context(making(jobs_of(run, url)))
+        messages = stack.enter_context(load(run, url))
         phase("load")
         follow(run, messages, observe)
         phase("ending")
         return conclude(run, started)
+
+
+@contextmanager
+def load(run: Run, url: str) -> "Iterator[SimpleQueue[Message]]":
+    """Make the load, with Locust or our own makers; gives what they say."""
+    schedule = run.plan.schedule
+    run.recording = Recording((schedule.ramp_up, schedule.ramp_up + schedule.hold))
+    if run.plan.locust is None:
+        with making(jobs_of(run, url)) as messages:
+            yield messages
+        return
+    from letgo.prove.locust import locust_making
+
+    locust = run.plan.locust
+    run.maker, run.patience = "Locust", LOCUST_SECONDS
+    run.makers = 1 + locust.workers
+    run.users_from = f"{locust.file.name}, by Locust"
+    run.notes.append("Locust rounds latencies to two digits, and has no ramp down")
+    if locust.attached:
+        run.phase = f"waiting for {locust.attached} Locust workers: locust -f - --worker --master-host <this machine>"
+    with locust_making(locust, schedule, url, run.plan.directory) as (messages, run.locusts):
+        yield messages
 
 
 @contextmanager
@@ -145,7 +174,6 @@ def jobs_of(run: Run, url: str) -> Sequence[Job]:
     run.makers = min(plan.makers, plan.schedule.users)
     run.start = time.perf_counter() + LEAD_SECONDS
     schedule = plan.schedule
-    run.recording = Recording((schedule.ramp_up, schedule.ramp_up + schedule.hold))
     return [
         Job(
             maker,
@@ -177,8 +205,8 @@ def follow(run: Run, messages: "SimpleQueue[Message]", observe: Observe) -> None
             try:
                 message = messages.get(timeout=0.2)
             except Empty:
-                if time.perf_counter() - heard > SILENT_SECONDS:
-                    run.incomplete.append(f"the makers of load have said nothing for {SILENT_SECONDS:g} s")
+                if time.perf_counter() - heard > run.patience:
+                    run.incomplete.append(f"the makers of load have said nothing for {run.patience:g} s")
             else:
                 heard = time.perf_counter()
                 working -= take(run, message)
@@ -195,11 +223,14 @@ def take(run: Run, message: Message) -> bool:
     match message:
         case Tick():
             run.recording.take(message)
+        case Began(at):
+            run.start = run.start or at
         case Bug(text):
             run.incomplete.append(text)
         case Ended(status):
             if status:
-                run.incomplete.append(f"a maker of load died with status {status}")
+                said = next((locust.output() for locust in run.locusts if locust.exit_status == status), "")
+                run.incomplete.append(f"a maker of load died with status {status}:\n{said}".rstrip(":\n"))
             return True
     return False
 
@@ -218,7 +249,7 @@ def look_after_app(run: Run) -> None:
 
 def abort_if_hopeless(run: Run) -> None:
     hopeless = [each for each in run.plan.thresholds if each.hopeless_once_missed]
-    if hopeless and run.start:
+    if hopeless and run.start and run.elapsed:
         found = current_metrics(run, hopeless)
         for threshold in hopeless:
             measured = found.get(threshold.metric)
@@ -306,7 +337,7 @@ def cost_of(run: Run) -> Cost:
     app = run.app_cpu
     return Cost(
         makers=run.makers,
-        maker="letgo",
+        maker=run.maker,
         cpu_share=round(recording.cpu_seconds / seconds, 4),
         cpu_per_request=round(recording.cpu_seconds / (recording.requests or 1), 9),
         late=round(recording.late, 4),

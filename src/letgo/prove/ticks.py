@@ -36,6 +36,13 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """The load of a maker with a mind of its own has begun, `at` of `perf_counter`."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Bug:
     """The scenario failed: `message` says what and where. There is no load after it."""
 

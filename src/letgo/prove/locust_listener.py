@@ -1,0 +1,102 @@
+"""A locustfile beside the team's own: tells letgo what Locust's statistics say, a tick at a time.
+
+It has no users. Where letgo has not started Locust it does nothing.
+"""
+
+import os
+import pickle
+from time import perf_counter, process_time
+from typing import Any, BinaryIO
+
+from letgo.prove.histogram import bucket_of
+from letgo.prove.ticks import STEP, Began, RouteTick, Tick
+
+PIPE = "LETGO_PROVE_PIPE"
+"""The environment variable with the descriptor to write ticks to."""
+
+NUMBER = "LETGO_PROVE_MAKER"
+
+
+class Told:
+    """What the statistics said last, so that a tick has only what is new."""
+
+    def __init__(self, environment: Any, out: BinaryIO, maker: int) -> None:
+        self.environment, self.out, self.maker = environment, out, maker
+        self.start = 0.0
+        self.cpu_at_start = process_time()
+        self.times: dict[tuple[str, int], int] = {}
+        self.requests: dict[str, int] = {}
+        self.errors: dict[tuple[str, str], int] = {}
+
+    def write(self, message: Tick | Began) -> None:
+        pickle.dump(message, self.out)
+        self.out.flush()
+
+    def begin(self, **_: Any) -> None:
+        self.start = perf_counter()
+        self.write(Began(self.start))
+
+    def tick(self) -> None:
+        runner = self.environment.runner
+        at = perf_counter() - self.start
+        works = not is_worker(self.environment)
+        users = runner.user_count if works else 0
+        cpu_seconds = process_time() - self.cpu_at_start
+        self.write(Tick(self.maker, at, users, cpu_seconds, 0.0, self.news() if works else {}))
+
+    def news(self) -> dict[str, RouteTick]:
+        routes: dict[str, RouteTick] = {}
+        for entry in list(self.environment.stats.entries.values()):
+            name = f"{entry.method} {entry.name}".strip()
+            tick = RouteTick(requests=grown(self.requests, name, entry.num_requests))
+            for milliseconds, count in list(entry.response_times.items()):
+                if new := grown(self.times, (name, milliseconds), count):
+                    bucket = bucket_of(int(milliseconds * 1000))
+                    tick.latencies[bucket] = tick.latencies.get(bucket, 0) + new
+            if tick.requests:
+                routes[name] = tick
+        for error in list(self.environment.stats.errors.values()):
+            name = f"{error.method} {error.name}".strip()
+            cause = " ".join(str(error.error).split())
+            if new := grown(self.errors, (name, cause), error.occurrences):
+                routes.setdefault(name, RouteTick()).errors[cause] = new
+        return routes
+
+
+def grown(before: dict[Any, int], key: Any, now: int) -> int:
+    """By how much a count has grown since it was last asked for."""
+    new = now - before.get(key, 0)
+    before[key] = now
+    return max(0, new)
+
+
+def is_worker(environment: Any) -> bool:
+    return type(environment.runner).__name__ == "WorkerRunner"
+
+
+def tell(told: Told) -> None:
+    """Run beside the users until the process ends."""
+    import gevent
+
+    while True:
+        gevent.sleep(STEP)
+        if told.start:
+            told.tick()
+
+
+def listen(environment: Any, **_: Any) -> None:
+    """When Locust has made its runner."""
+    import gevent
+    from locust import runners
+
+    runners.WORKER_REPORT_INTERVAL = STEP  # of its own accord a worker tells its master every three seconds
+    told = Told(environment, os.fdopen(int(os.environ[PIPE]), "wb"), int(os.environ[NUMBER]))
+    environment.events.test_start.add_listener(told.begin)
+    environment.events.quitting.add_listener(lambda **_: told.tick() if told.start else None)
+    gevent.spawn(tell, told)
+
+
+if PIPE in os.environ:
+    from locust import events
+
+    events.init.add_listener(listen)
