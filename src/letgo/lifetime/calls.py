@@ -51,7 +51,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import World, join_states
 from letgo.source.names import External
-from letgo.source.program import Attr, Call, Leave, Star
+from letgo.source.program import Attr, Call, Leave, Name, Star
 
 if TYPE_CHECKING:
     from letgo.lifetime.functions import Activation
@@ -83,6 +83,8 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
     """Evaluates a call: its receiver, its arguments, then what it does."""
     frame.touched = True
     func = expr.func
+    if len(expr.args) == 3 and _runs_the_app(frame, expr):
+        external_wait(frame, world, WaitKind.EXTERNAL, receiver_name(func), expr.line)
     if type(func) is Attr:
         receiver = interpret.evaluate(frame, world, func.value)
         arguments = evaluate_arguments(frame, world, expr)
@@ -94,6 +96,12 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
     if callee is None:
         return guesses.unknown_call(frame, world, receiver_name(func), arguments, expr.line)
     return apply(frame, world, callee, arguments, expr.line)
+
+
+def _runs_the_app(frame: Frame, expr: Call) -> bool:
+    """Whether an ASGI middleware has the app handle the request: https://asgi.readthedocs.io/en/latest/specs/main.html"""
+    scope, receive, _ = expr.args
+    return scope == Name("scope") and receive == Name("receive") and "scope" in {p.name for p in frame.function.params}
 
 
 def evaluate_arguments(frame: Frame, world: World, expr: Call) -> Arguments:
@@ -244,6 +252,8 @@ def apply(
             return invoke(frame, world, callee, arguments, line, receiver_expr=receiver_expr)
         case ClassValue(symbol):
             return construction.construct(frame, world, symbol, arguments, line)
+        case Object(dotted) if frame.analysis.known(f"{dotted}.__call__").wait:
+            return external.call(frame, world, f"{dotted}.__call__", arguments, line, receiver=callee)
         case Outside(dotted) | Object(dotted):
             return external.call(frame, world, dotted, arguments, line, receiver=callee)
         case Factory():

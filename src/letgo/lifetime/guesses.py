@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from letgo.lifetime.calls import Arguments
 
 
+CALL_NEXT = "call_next"
+"""By this a middleware has the rest of the app handle the request: https://www.starlette.io/middleware/"""
+
 _COMMON = frozenset(
     "get set add pop put post items keys values append extend update copy close open read write send run start stop "
     "join split strip format encode decode filter first all count delete create save load execute commit remove clear "
@@ -73,6 +76,8 @@ def _guess(
 
 def unknown_call(frame: Frame, world: World, name: str, arguments: Arguments, line: int) -> Value | None:
     """Something that can't be followed. Given a session it most likely uses it; else it is taken to be harmless."""
+    if name == CALL_NEXT:
+        calls.external_wait(frame, world, WaitKind.EXTERNAL, name, line)
     for value in arguments.values():
         if isinstance(value, Session):
             effects.arm(frame, world, value.key, Chain(frame.at(line), (), False))

@@ -70,6 +70,7 @@ WAITS: tuple[Row, ...] = (
     Row("websockets", EXTERNAL, "serve frames headers uri", "connect! unix_connect!"),
     Row("websockets.**.connect.__iter__", EXTERNAL),
     Row("websocket|wsproto.**.recv*|send*|create_connection|run_forever", EXTERNAL, "", "create_connection!"),
+    Row("starlette.middleware.base.RequestResponseEndpoint.__call__", EXTERNAL),  # the rest of the app
     Row("fastapi|starlette.**.WebSocket.receive*|iter_*", EXTERNAL),  # waits for the browser to speak
     Row("authlib.integrations", EXTERNAL, "register create_authorization_url load_server_metadata_*", "create_client"),
     Row("oauthlib", None),
