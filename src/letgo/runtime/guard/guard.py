@@ -41,6 +41,7 @@ class Guard:
         recorder: Recorder | None = None,
         page: str | None = None,
         access: Access | None = None,
+        starting: bool = True,
         **options: Any,
     ) -> None:
         self.app = app
@@ -48,7 +49,7 @@ class Guard:
         self.settings = self.recorder.settings
         self.page_path = page.rstrip("/") if page is not None else None
         self.page = Page(self.recorder, access) if access is not None else Page(self.recorder)
-        if self.settings.mode != "off":
+        if starting and self.settings.mode != "off":
             start(self.recorder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -45,6 +45,12 @@ class Seen:
     idle: float
     held: float
     hold: Hold | None = None
+    in_request: bool = True
+
+    @property
+    def fails(self) -> bool:
+        """Whether mode `raise` raises it: it is certain, and a request did it."""
+        return self.in_request and self.finding.confidence is Confidence.CERTAIN
 
 
 def when_started(watch: "Watch", found: "Open", streamed: bool, seconds: float) -> None:
@@ -189,7 +195,9 @@ def _trail(site: Site, kind: MisuseKind, released: Site | None) -> tuple[Step, .
 def _report(watch: "Watch", found: "Open", finding: Finding, hold: Hold | None) -> None:
     now = found.last if found.ended else monotonic()
     idle = found.idle + (0.0 if found.ended else found.idle_for(now))
-    watch.recorder.report(watch, Seen(finding, watch.route(), found.statement, idle, now - found.began, hold))
+    watch.recorder.report(
+        watch, Seen(finding, watch.route(), found.statement, idle, now - found.began, hold, watch.in_request)
+    )
 
 
 def _hold(watch: "Watch", found: "Open", handler: Handler | None, source: Source, released: Site | None) -> Hold:

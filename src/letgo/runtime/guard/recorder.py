@@ -56,7 +56,10 @@ class Route:
 
 
 class Recorder:
-    """`places` by `Key`, `routes` by template. Raises `ValueError` when the allowlist is broken."""
+    """`places` by `Key`, `routes` by template. While `accepted` gives a reason, nothing is recorded.
+
+    Raises `ValueError` when the allowlist is broken.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -64,6 +67,7 @@ class Recorder:
         self.places: dict[Key, Place] = {}
         self.routes: dict[str, Route] = {}
         self.unplaced = 0
+        self.accepted = ""
         self._lock = threading.Lock()
 
     def route(self, name: str) -> Route:
@@ -85,10 +89,10 @@ class Recorder:
     def report(self, watch: "Watch", seen: "Seen") -> None:
         """Count a finding, and log it the first time, the tenth, the hundredth."""
         finding = seen.finding
-        if finding.code in self.settings.ignore or allowed_by(self.allowlist, finding) is not None:
+        if self.accepted or finding.code in self.settings.ignore or allowed_by(self.allowlist, finding) is not None:
             return
         count = self._count(seen)
-        if finding.confidence is Confidence.CERTAIN and watch.in_request:
+        if seen.fails:
             watch.found.append(seen)
         if self.settings.on_finding is not None:
             self.settings.on_finding(seen)

@@ -158,12 +158,15 @@ class Watch:
         return [found for found in list(self.open.values()) if not (found.busy or _alive(found, self.task))]
 
     def abandoned(self) -> list[Open]:
-        """As `orphans`, told; what a test wraps around the request is not the request's."""
-        left = [found for found in self.orphans() if found.connection is not None]
-        for found in left:
-            if not found.allowed:
+        """As `orphans`, told. What a session has joined is not the request's to end: of that only the waits are told."""
+        orphans = [found for found in self.orphans() if not found.allowed]
+        for found in orphans:
+            if found.connection is not None:
                 judge_orphan(self, found)
-        return left
+            elif found.waits:
+                judge(self, found, ())
+                found.waits.clear()
+        return [found for found in orphans if found.connection is not None]
 
 
 def _alive(found: Open, request_task: "Task[Any] | None") -> bool:
