@@ -17,6 +17,9 @@ from letgo.holds import Finding
 Key = tuple[str, str, str]
 """Code of a finding, path and name of the function that it is about."""
 
+UNUSED = "LG506"
+"""A session that a repair leaves without a use does no harm, and is a repair of its own."""
+
 
 class Proven(NamedTuple):
     """The program with the repairs that were `kept`, what is known of it, and the others with the reason."""
@@ -91,7 +94,7 @@ def _unsound(before: Look, after: Look, repairs: Sequence[Repair]) -> dict[Repai
         for key in counted(repair.cures):
             if now[key] > was[key] - wanted[key]:
                 bad[repair] = f"tried, but {key[0]} is still found afterwards"
-    fresh = [finding for finding in after.all if now[_key(finding)] > was[_key(finding)]]
+    fresh = [finding for finding in after.all if now[_key(finding)] > was[_key(finding)] and finding.code != UNUSED]
     for finding in fresh:
         blamed = _blamed(finding, repairs)
         for repair in blamed:

@@ -31,11 +31,12 @@ class Session:
         return self.call("rollback")
 
 
-def is_called_elsewhere(patient: Patient) -> str:
-    """The name of a function that calls this one, with a session of its own; empty when there is none."""
+def is_called_elsewhere(patient: Patient, *, tests: bool = False) -> str:
+    """The name of a function that calls this one, with a session of its own; empty when there is none. Tests don't
+    count unless they are asked for."""
     wanted = patient.symbol.function
     for module in patient.names.codebase.modules:
-        if wanted.name in module.body.mentions and not is_test(module.path):
+        if wanted.name in module.body.mentions and (tests or not is_test(module.path)):
             for function in (module.body, *module.body.functions):
                 for call in calls(function) if wanted.name in function.mentions else ():
                     symbol = patient.names.resolve(module, call.func, function)

@@ -137,7 +137,7 @@ def _release(patient: Patient, values: Values, session: Session, way: Way, draft
     if not plain and (ending.expire_on_commit is not False or strict):
         draft.doubt(_needed_reason(patient, value))
     code = _code(patient, session, way, draft, plain or bool(draft.doubts))
-    draft.edit(patient.path, *_edits(patient, statement, written, code))
+    draft.edit(patient.path, *return_after(patient, statement, written, code))
 
 
 def _needed_reason(patient: Patient, value: ast.expr | None) -> str:
@@ -169,7 +169,10 @@ def _in_handler(patient: Patient, statement: ast.stmt) -> bool:
     return any(isinstance(node, ast.ExceptHandler) for node in patient.syntax.above(statement))
 
 
-def _edits(patient: Patient, statement: ast.Return, written: str | None, code: list[str]) -> Iterator[Edit]:
+def return_after(
+    patient: Patient, statement: ast.Return, written: str | None, code: list[str], name: str = "response"
+) -> Iterator[Edit]:
+    """Edits that put `code` between the making of a value and its return. `written` is what to make in its stead."""
     syntax, value = patient.syntax, statement.value
     start = syntax.start(statement)
     lead, indent = _lead(patient, statement)
@@ -184,7 +187,7 @@ def _edits(patient: Patient, statement: ast.Return, written: str | None, code: l
     assert value is not None
     if not syntax.ends_its_line(statement):
         raise Unfixable(f"line {statement.end_lineno} holds more than one statement")
-    name = free_name(patient.node, "response", "answer", "result")
+    name = free_name(patient.node, name, "answer", "result")
     if lead is not None:
         yield Edit(syntax.text.rindex(":", 0, start) + 1, start, lead)
     yield Edit(start, start + len("return"), f"{name} =")

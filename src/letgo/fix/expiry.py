@@ -1,0 +1,29 @@
+"""Whether what a session has loaded stays loaded when it commits."""
+
+from collections.abc import Iterator
+
+from letgo.fix.patient import Patient
+from letgo.source.program import Call, Const
+from letgo.source.walk import calls
+
+
+def keeps_rows(patient: Patient, session: str) -> bool:
+    """Whether rows of the session can be read after its commit without a query: `expire_on_commit=False` for certain.
+
+    Of an endpoint's session that was found out; of others it is so where the whole code base makes no other session.
+    """
+    known = {ending.expire_on_commit for ending in patient.endings if ending.parameter == session}
+    if known - {None}:
+        return known == {False}
+    makers = list(_makers(patient))
+    return bool(makers) and all(("expire_on_commit", Const(False)) in maker.keywords for maker in makers)
+
+
+def _makers(patient: Patient) -> Iterator[Call]:
+    for module in patient.names.codebase.modules:
+        if not module.body.mentions.isdisjoint({"sessionmaker", "async_sessionmaker"}):
+            for function in (module.body, *module.body.functions):
+                for call in calls(function):
+                    name = getattr(call.func, "id", "") or getattr(call.func, "name", "")
+                    if name in ("sessionmaker", "async_sessionmaker"):
+                        yield call
