@@ -6,10 +6,10 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types contracts self verify bench lock clean
+.PHONY: help setup demo test test-matrix lint types contracts self verify bench lock clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/dev.stamp ## Install letgo and all that its checks need into .venv
 
@@ -20,6 +20,10 @@ demo: .venv/base.stamp ## Check the leaky bookshop and write the HTML audit of i
 
 test: .venv/dev.stamp ## Run the tests
 	@$(BIN)/python -m pytest
+	@$(BIN)/python -m tests.runtime.matrix 0.105.0 2.0.58
+
+test-matrix: .venv/dev.stamp ## Keep the promises of letgo.runtime with every FastAPI and SQLAlchemy
+	@$(BIN)/python -m tests.runtime.matrix
 
 lint: .venv/dev.stamp ## Check style and format
 	@$(BIN)/ruff check .
@@ -44,7 +48,7 @@ lock: .venv/dev.stamp ## Pin the newest versions of all dependencies
 	$(LOCK) --upgrade --group dev --extra runtime -c requirements/base.txt -o requirements/dev.txt pyproject.toml
 
 clean: ## Remove everything that was made here
-	rm -rf .venv .letgo_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf .venv .matrix .letgo_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 	rm -f letgo-audit.html examples/leaky/bookshop.db
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,11 +1,12 @@
-"""A real server for an app under test."""
+"""A real server for an app under test, and clients of it."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import uvicorn
 
 
@@ -26,3 +27,17 @@ def serve(app: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(timeout=10)
+
+
+def connect(address: str) -> httpx.Client:
+    """One connection for each request: after a crash uvicorn closes it."""
+    return httpx.Client(base_url=address, limits=httpx.Limits(max_keepalive_connections=0))
+
+
+def soon(happens: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 3
+    while not happens():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
