@@ -248,9 +248,7 @@ def check(
 @reading_options
 @click.option("--diff", is_flag=True, help="Show what would be changed, and change nothing.")
 @click.option("--interactive", is_flag=True, help="Show each repair with what it cures, and ask.")
-@click.option(
-    "--exit-non-zero-on-fix", is_flag=True, help="Exit 1 when something was repaired."
-)
+@click.option("--exit-non-zero-on-fix", is_flag=True, help="Exit 1 when something was repaired.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even when findings are left.")
 @click.pass_context
 def fix(

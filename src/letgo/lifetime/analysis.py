@@ -200,8 +200,8 @@ class Frame:
     """One activation of a function while it is followed."""
 
     __slots__ = (
-        "analysis", "awaited", "cancelled", "errors", "exits", "fixed", "flags", "function", "loaded", "module", "names", "opens",
-        "parts", "raising", "site", "symbol", "touched", "traits", "value", "waits", "ways", "yields",
+        "analysis", "awaited", "cancelled", "errors", "exits", "fixed", "flags", "function", "loaded", "module",
+        "names", "opens", "parts", "raising", "site", "symbol", "touched", "traits", "value", "waits", "ways", "yields",
     )  # fmt: skip
 
     def __init__(self, analysis: Analysis, value: FunctionValue) -> None:

@@ -105,6 +105,8 @@ def _runs_the_app(frame: Frame, expr: Call) -> bool:
 
 
 def evaluate_arguments(frame: Frame, world: World, expr: Call) -> Arguments:
+    if not expr.args and not expr.keywords:
+        return NO_ARGUMENTS
     positional: list[Value | None] = []
     keywords: dict[str, Value | None] = {}
     spread = False

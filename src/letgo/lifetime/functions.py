@@ -440,6 +440,8 @@ def _lower(wait: Wait, call: object) -> Wait:
 def _adopt(frame: Frame, world: World, activation: Activation, line: int, mark: str = "") -> None:
     """The callee's own sessions that come back become the caller's."""
     summary, names = activation.summary, activation.names
+    if not summary.escaped:
+        return
     origin = Origin.CONTEXT if activation.value.manages else Origin.FACTORY
     handed = [summary.returns, summary.receiver, *(point.value for point in summary.yields)]
     alternatives = _alternatives(handed, summary.escaped)

@@ -243,9 +243,9 @@ _EVALUATE: dict[type, Callable[[Frame, World, Any], Value | None]] = {
 def assign(frame: Frame, world: World, target: ir.Expr, value: Value | None, line: int) -> None:
     """Binds a target. An attribute is kept in the object that the variable holds."""
     match target:
-        case ir.Name(name) if name in frame.function.globals:
-            world.bind(name, simplify(construction.publish(frame, world, name, value)))
         case ir.Name(name):
+            if name in frame.function.globals:
+                value = construction.publish(frame, world, name, value)
             world.bind(name, simplify(value))
         case ir.Attr(ir.Name(name), attribute_name, _):
             holder = world.env.get(name)

@@ -218,6 +218,8 @@ https://flask-sqlalchemy.palletsprojects.com/en/stable/contexts/"""
 def either(*values: Value | None) -> Value | None:
     """The value that is one of `values`. What is unknown adds nothing, but takes away the certainty of a constant;
     more than four alternatives are kept as four."""
+    if values and values.count(values[0]) == len(values):  # as most are
+        return values[0]
     found: list[Value] = []
     unknown = None in values
     for value in values:
@@ -235,40 +237,34 @@ _PLAIN = frozenset((Selectable, Factory, Object, Outside, ClassValue, ModuleValu
 
 def keys_of(value: Value | None) -> Iterable[Key]:
     """Every session that can be reached from a value, in a fixed order, with repetitions."""
-    return () if type(value) in _PLAIN else _keys_of(value)
+    if type(value) in _PLAIN:
+        return ()
+    found: list[Key] = []
+    _gather_keys(value, found)
+    return found
 
 
-def _keys_of(value: Value | None) -> Iterator[Key]:
+def _gather_keys(value: Value | None, found: list[Key]) -> None:
+    if type(value) in _PLAIN:
+        return
     match value:
-        case Session(key) | Method(key, _) | Transaction(key, _) | Query(key, _) | Result(key, _) | Row(key, _):
-            yield key
-        case Many(item):
-            yield from keys_of(item)
-        case Instance(_, attributes):
-            for _, attribute in attributes:
-                yield from keys_of(attribute)
-        case Record(items):
+        case Instance(_, items) | Record(items):
             for _, item in items:
-                yield from keys_of(item)
-        case FunctionValue(_, receiver, captured, _):
-            yield from keys_of(receiver)
-            for _, item in captured:
-                yield from keys_of(item)
-        case Partial(function, arguments, keywords):
-            yield from keys_of(function)
-            for argument in arguments:
-                yield from keys_of(argument)
-            for _, item in keywords:
-                yield from keys_of(item)
-        case Lazy(function, bound, _):
-            yield from keys_of(function)
+                _gather_keys(item, found)
+        case Session(key) | Method(key, _) | Transaction(key, _) | Query(key, _) | Result(key, _) | Row(key, _):
+            found.append(key)
+        case Many(item) | Response(_, item):
+            _gather_keys(item, found)
+        case FunctionValue(_, inner, bound, _) | Lazy(inner, bound, _):
+            _gather_keys(inner, found)
             for _, item in bound:
-                yield from keys_of(item)
-        case Response(_, body):
-            yield from keys_of(body)
+                _gather_keys(item, found)
+        case Partial(function, arguments, keywords):
+            for part in (function, *arguments, *[item for _, item in keywords]):
+                _gather_keys(part, found)
         case AnyOf(parts) | Together(parts):
             for part in parts:
-                yield from keys_of(part)
+                _gather_keys(part, found)
 
 
 def sessions_of(value: Value | None) -> Iterator[Key]:
@@ -359,13 +355,16 @@ def telling(value: Value, tested: bool) -> Value | None:
     return value
 
 
+_SIMPLE = _PLAIN | {Session, Row, Query, Result, Transaction, Method}
+"""The types of values that hold no others."""
+
 MOST = 100
 """Values in one value: code that people write has some thirty."""
 
 
 def simplify(value: Value | None) -> Value | None:
     """A value cut down to a bounded depth and size, so that structures cannot grow without end in loops."""
-    if value is None or type(value) in _PLAIN:
+    if type(value) in _SIMPLE or (type(value) is Instance and not value.attributes):
         return value
     for depth in (4, 3, 2):
         cut = _cut(value, depth)

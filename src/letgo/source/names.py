@@ -60,6 +60,7 @@ class Names:
         self._bases: dict[ClassSymbol, tuple[ClassSymbol | External, ...]] = {}
         self._mros: dict[ClassSymbol, tuple[ClassSymbol | External, ...]] = {}
         self._methods: dict[ClassSymbol, dict[str, Function]] = {}
+        self._found_methods: dict[tuple[ClassSymbol, str], FunctionSymbol | None] = {}
         self._classes: tuple[ClassSymbol, ...] | None = None
         self._derived: dict[ClassSymbol, list[ClassSymbol]] | None = None
         self._by_method: dict[str, list[FunctionSymbol]] | None = None
@@ -353,6 +354,12 @@ class Names:
         return known
 
     def find_method(self, cls: ClassSymbol, name: str) -> FunctionSymbol | None:
+        key = (cls, name)
+        if key not in self._found_methods:
+            self._found_methods[key] = self._find_method(cls, name)
+        return self._found_methods[key]
+
+    def _find_method(self, cls: ClassSymbol, name: str) -> FunctionSymbol | None:
         for base in self.mro(cls):
             if isinstance(base, ClassSymbol):
                 methods = self._methods.get(base)
