@@ -78,6 +78,12 @@ class Recorder:
             route = self.routes.setdefault(name, Route())
         return route
 
+    def worst(self) -> tuple[list[Place], list[tuple[str, Route]]]:
+        """The places, and the routes with their names, by how long they were idle in all."""
+        with self._lock:
+            places = sorted(self.places.values(), key=lambda place: -place.idle)
+            return places, sorted(self.routes.items(), key=lambda item: -item[1].idle)
+
     def finished(self, watch: "Watch") -> None:
         """A request is over."""
         with self._lock:

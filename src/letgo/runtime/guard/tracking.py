@@ -13,7 +13,7 @@ import sys
 import threading
 from asyncio import Task, current_task
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,6 +42,8 @@ opened: dict[int, "Open"] = {}
 """All that is open now."""
 taken: dict[int, "Taken"] = {}
 """The connections that are out of their pools now."""
+engines: dict[int, "ref[Engine]"] = {}
+"""The engines on which anything was opened."""
 
 
 class Background:
@@ -146,6 +148,10 @@ def _checkout(dbapi_connection: Any, record: Any, proxy: Any) -> None:
         taken[id(record)] = Taken(watch, _raw_frames())
 
 
+def _forget(key: int, _: object) -> None:
+    engines.pop(key, None)
+
+
 def _raw_frames() -> tuple[Frame, ...]:
     """The stack, when the connection is taken past `Connection`: then no `begin` will tell it."""
     frame: FrameType | None = sys._getframe(3)
@@ -166,6 +172,9 @@ def _begin(connection: Connection) -> None:
     watch = current_watch()
     if watch is None:
         return
+    engine = connection.engine
+    if id(engine) not in engines:
+        engines[id(engine)] = ref(engine, partial(_forget, id(engine)))
     found = Open(watch, connection, frames.here(3))
     connection.info[KEY] = found
     opened[id(found)] = found

@@ -158,7 +158,7 @@ class Watch:
         return [found for found in list(self.open.values()) if not (found.busy or _alive(found, self.task))]
 
     def abandoned(self) -> list[Open]:
-        """As `orphans`, told. What a session has joined is not the request's to end: of that only the waits are told."""
+        """As `orphans`, told. What a session has joined is not the request's to end: only its waits are told."""
         orphans = [found for found in self.orphans() if not found.allowed]
         for found in orphans:
             if found.connection is not None:
