@@ -403,7 +403,7 @@ def prove(
     look = _look(None)
     reports = command.Reports(None if no_html else html, json, junit, compare, earlier)
     asked = {name: value for name, value in given.items() if value not in (None, ())}
-    ctx.exit(command.command(asked, reports, lambda text: _write(text, None, look.color), look.paint))
+    ctx.exit(command.command(asked, reports, lambda text: _write(text, None, look.color), look))
 
 
 @cli.command()

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from letgo.picture.look import Look
 from letgo.prove.document import read_outcome, schema, write_json
 from letgo.prove.extras import need
 from letgo.prove.junit import render_junit
 from letgo.prove.markdown import render_markdown
 from letgo.prove.outcome import Outcome, Verdict
 from letgo.prove.page import render_page
-from letgo.prove.text import Paint, render_text
+from letgo.prove.text import render_text
 from letgo.source.errors import UserError
 
 STATUS = {Verdict.PASSED: 0, Verdict.FAILED: 99, Verdict.INCOMPLETE: 2}
@@ -34,7 +35,7 @@ class Reports:
     earlier: Path | None = None
 
 
-def command(given: Mapping[str, object], reports: Reports, say: Callable[[str], None], paint: Paint) -> int:
+def command(given: Mapping[str, object], reports: Reports, say: Callable[[str], None], look: Look) -> int:
     """The exit status. Raises UserError."""
     gc.enable()  # the command line runs without, which is right for commands that end in a second
     before = read_outcome(reports.compare) if reports.compare else None
@@ -42,7 +43,7 @@ def command(given: Mapping[str, object], reports: Reports, say: Callable[[str], 
         if not path.absolute().parent.is_dir():
             raise UserError(f"{path} can't be written: there is no such directory", "Make it first.")
     outcome = read_outcome(reports.earlier) if reports.earlier else _run(given)
-    say(render_text(outcome, paint, before))
+    say(render_text(outcome, look, before))
     _write(reports.json, lambda: write_json(outcome))
     _write(reports.junit, lambda: render_junit(outcome))
     _write(reports.html, lambda: render_page(outcome, before))

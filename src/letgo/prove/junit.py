@@ -8,7 +8,7 @@ from letgo.prove.outcome import Outcome, Verdict
 
 
 def render_junit(outcome: Outcome) -> str:
-    judgements = outcome.judgements
+    judgements, title = outcome.judgements, _legal(outcome.title)
     failed = sum(judgement.passed is False for judgement in judgements)
     errors = 1 if outcome.verdict is Verdict.INCOMPLETE else 0
     counts = {"tests": str(len(judgements) + errors), "failures": str(failed), "errors": str(errors)}
@@ -16,17 +16,17 @@ def render_junit(outcome: Outcome) -> str:
     suite = SubElement(
         suites,
         "testsuite",
-        {"name": outcome.title, "time": f"{outcome.seconds:.3f}", "timestamp": outcome.started, **counts},
+        {"name": title, "time": f"{outcome.seconds:.3f}", "timestamp": outcome.started, **counts},
     )
     for judgement in judgements:
-        case = SubElement(suite, "testcase", {"classname": outcome.title, "name": judgement.threshold})
+        case = SubElement(suite, "testcase", {"classname": title, "name": judgement.threshold})
         measured = units.of_kind(judgement.measured, judgement.kind)
         if judgement.passed is False:
             SubElement(case, "failure", {"message": f"measured {measured}"})
         elif judgement.passed is None:
             SubElement(case, "skipped", {"message": "could not be seen"})
     if errors:
-        case = SubElement(suite, "testcase", {"classname": outcome.title, "name": "the run gets to its end"})
+        case = SubElement(suite, "testcase", {"classname": title, "name": "the run gets to its end"})
         SubElement(case, "error", {"message": _legal("; ".join(outcome.incomplete))})
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"

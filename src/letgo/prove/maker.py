@@ -77,6 +77,8 @@ class Load:
                 break
         self._give_up_the_rest()
         self._tell(max(tick, perf_counter()))
+        for visitor in self.model.visitors:
+            visitor.leave()
 
     def _new_visitor(self) -> NewVisitor:
         job = self.job
@@ -100,10 +102,11 @@ class Load:
 
     def _give_up_the_rest(self) -> None:
         now = perf_counter()
+        unserved = self.model.unserved()  # before visitors are free to begin them
         for visitor in self.model.visitors:
             if visitor.waited(now) > 0:
                 visitor.give_up("no answer when the run ended")
-        for due in self.model.unserved():
+        for due in unserved:
             self.notes.latency(UNSERVED, now - due, 0)
             self.notes.error(UNSERVED, "all users were busy to the end")
 

@@ -24,13 +24,15 @@ LATE_SECONDS = 0.5
 ORIGINS = 500
 """How many different statements are told apart."""
 
+# A role without the right to see a session is told its pid and little else: even its kind is null then.
 SESSIONS = """
 select pid, coalesce(application_name, ''), state, coalesce(wait_event_type, ''),
        extract(epoch from clock_timestamp() - state_change)::float8,
        coalesce(extract(epoch from clock_timestamp() - xact_start), 0)::float8,
        case when state like 'idle in transaction%' then query end, xact_start::text
 from pg_stat_activity
-where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+where datname = current_database() and coalesce(backend_type, 'client backend') = 'client backend'
+  and pid <> pg_backend_pid()
 """
 
 COUNTERS = "select xact_commit, xact_rollback from pg_stat_database where datname = current_database()"

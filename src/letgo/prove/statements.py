@@ -8,7 +8,7 @@ from urllib.parse import unquote
 LONGEST = 300  # characters of a statement that are shown
 
 COMMENT = re.compile(r"/\*(.*?)(?:\*/|$)", re.S)
-ROUTE = re.compile(r"""\b(?:route|http_route)\s*[=:]\s*(?:'([^']*)'|"([^"]*)"|([^\s,*]+))""")
+ROUTE = re.compile(r"""\b(?:route|http_route)\s*[=:]\s*(?:'([^']*)(?:'|$)|"([^"]*)"|([^\s,*]+))""")
 """As sqlcommenter writes it (https://google.github.io/sqlcommenter/spec/): values quoted and percent-encoded."""
 
 

@@ -1,7 +1,8 @@
 """An outcome on a terminal or in a pipe."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from letgo.picture.look import Look, printable
 from letgo.prove import units
 from letgo.prove.comparison import compared
 from letgo.prove.histogram import percentile_of
@@ -12,16 +13,9 @@ ROWS = 8
 
 COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.INCOMPLETE: "yellow"}
 
-Paint = Callable[..., str]
-"""A text in a colour: `paint(text, fg="red", bold=True)`."""
 
-
-def plain(text: str, **_: object) -> str:
-    return text
-
-
-def render_text(outcome: Outcome, paint: Paint = plain, before: Outcome | None = None) -> str:
-    return "\n".join([*_lines(outcome, paint), *(_changes(before, outcome, paint) if before else ())]) + "\n"
+def render_text(outcome: Outcome, look: Look, before: Outcome | None = None) -> str:
+    return "\n".join([*_lines(outcome, look), *(_changes(before, outcome, look) if before else ())]) + "\n"
 
 
 def verdict_line(outcome: Outcome) -> str:
@@ -32,46 +26,48 @@ def verdict_line(outcome: Outcome) -> str:
         case Verdict.FAILED:
             return f"FAILED: {failed} of {len(outcome.judgements)} thresholds missed"
         case Verdict.INCOMPLETE:
-            return "INCOMPLETE: " + "; ".join(reason.partition("\n")[0].rstrip(":") for reason in outcome.incomplete)
+            return "INCOMPLETE: " + "; ".join(
+                printable(reason.partition("\n")[0].rstrip(":")) for reason in outcome.incomplete
+            )
 
 
-def _lines(outcome: Outcome, paint: Paint) -> Iterator[str]:
-    yield paint(verdict_line(outcome), fg=COLOURS[outcome.verdict], bold=True)
+def _lines(outcome: Outcome, look: Look) -> Iterator[str]:
+    yield look.paint(verdict_line(outcome), fg=COLOURS[outcome.verdict], bold=True)
     for reason in outcome.incomplete:
         if "\n" in reason:
-            yield from (f"  {line}" for line in reason.splitlines()[1:])
+            yield from (f"  {printable(line)}" for line in reason.splitlines()[1:])
     yield load_line(outcome)
     yield ""
     for judgement in outcome.judgements:
         mark, colour = {True: ("ok  ", "green"), False: ("FAIL", "red"), None: ("?   ", "yellow")}[judgement.passed]
         measured = units.of_kind(judgement.measured, judgement.kind)
-        yield f"  {paint(mark, fg=colour, bold=True)}  {judgement.threshold:<40}  {measured:>10}"
+        yield f"  {look.paint(mark, fg=colour, bold=True)}  {judgement.threshold:<40}  {measured:>10}"
     if outcome.holders:
         yield ""
-        yield paint("Idle in transaction, the longest first", bold=True)
+        yield look.paint("Idle in transaction, the longest first", bold=True)
         yield from table(
             ("route", "longest", "mean", "seen", "last statement"), [_holder(each) for each in outcome.holders[:ROWS]]
         )
         yield from _more(len(outcome.holders), "statements")
     yield ""
-    yield paint("Routes", bold=True)
+    yield look.paint("Routes", bold=True)
     rows = [_route(each) for each in outcome.routes[:ROWS]]
     yield from table(("route", "requests", "errors", "P50", "P99", "max"), rows)
     yield from _more(len(outcome.routes), "routes")
     if outcome.failures:
         yield ""
-        yield paint("Errors", bold=True)
+        yield look.paint("Errors", bold=True)
         rows = [(each.route, f"{each.count:,}", each.cause) for each in outcome.failures[:ROWS]]
         yield from table(("route", "count", "cause"), rows)
         yield from _more(len(outcome.failures), "kinds of errors")
     for gap in outcome.gaps:
         yield ""
-        yield f"The database was not seen from {gap.start:.1f} to {gap.end:.1f} s: {gap.reason}"
+        yield f"The database was not seen from {gap.start:.1f} to {gap.end:.1f} s: {printable(gap.reason)}"
 
 
-def _changes(before: Outcome, outcome: Outcome, paint: Paint) -> Iterator[str]:
+def _changes(before: Outcome, outcome: Outcome, look: Look) -> Iterator[str]:
     yield ""
-    yield paint(f"Before ({before.verdict}) and after ({outcome.verdict})", bold=True)
+    yield look.paint(f"Before ({before.verdict}) and after ({outcome.verdict})", bold=True)
     rows = [(each.metric, each.before, each.after, each.change) for each in compared(before, outcome)]
     yield from table(("metric", "before", "after", "change"), rows)
 
@@ -102,6 +98,7 @@ def _route(route: Route) -> tuple[str, ...]:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Columns as wide as they need; the first and the last to the left, what is between them to the right."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         cells = [
