@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-matrix lint types contracts self verify bench lock clean
+.PHONY: help setup demo test test-matrix lint types contracts self verify bench bench-stall lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ verify: lint types contracts self test ## Everything CI runs; the tests come las
 
 bench: .venv/dev.stamp ## Measure letgo beside other tools; on a tree of your own with TREE=path
 	@$(BIN)/python -m benchmarks $(if $(TREE),--tree $(TREE)) --write docs
+
+bench-stall: .venv/dev.stamp ## Measure examples/stall with more and more users, as it is and with install(app)
+	@$(BIN)/python -m benchmarks.stall --write docs/stall.md
 
 lock: .venv/dev.stamp ## Pin the newest versions of all dependencies
 	$(LOCK) --upgrade --group build -o requirements/base.txt pyproject.toml
