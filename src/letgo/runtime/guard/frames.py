@@ -75,20 +75,22 @@ def here(depth: int = 1) -> tuple[Frame, ...]:
     SQLAlchemy runs an AsyncSession's work in a greenlet; what awaits it goes on in the parent's frames.
     """
     found: list[Frame] = []
+    known = _whose.get
     frame: FrameType | None = sys._getframe(depth)
     for _ in range(DEEPEST):
         if frame is None and (frame := _frame_above_greenlet(found)) is None:
             break
         code = frame.f_code
-        owner = _whose.get(code.co_filename)
+        owner = known(code.co_filename)
         if owner is None:
             owner = whose(code.co_filename)
-        if owner == OURS:
-            found.append((code, frame.f_lasti))
-            if len(found) == KEPT:
+        if owner:
+            if owner == OURS:
+                found.append((code, frame.f_lasti))
+                if len(found) == KEPT:
+                    break
+            elif found:
                 break
-        elif owner == BOUNDARY and found:
-            break
         frame = frame.f_back
     return tuple(found)
 

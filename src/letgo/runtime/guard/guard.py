@@ -82,14 +82,13 @@ class Guard:
 
     async def _finish(self, watch: Watch) -> None:
         watch.coroutine = None
-        if watch.open or tracking.taken:
+        if watch.open:
             left = _safely(watch.abandoned) or []
-            raw = raw_left(watch, tracking.taken)
-            if raw:
-                _safely(self.recorder.raw_left, watch, raw)
             if self.settings.mode in ("raise", "release"):
                 for found in left:
                     await close(found)
+        if watch.raw and (raw := raw_left(watch)):
+            _safely(self.recorder.raw_left, watch, raw)
         watch.over = True
         _safely(self.recorder.finished, watch)
 

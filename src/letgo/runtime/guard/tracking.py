@@ -66,35 +66,38 @@ class Taken:
 class Open:
     """A transaction. Times are seconds of the monotonic clock; `idle` is what went by without work, up to `last`."""
 
-    __slots__ = (
-        "again", "allowed", "at", "began", "busy", "connection", "engine", "ended", "handed_to", "idle", "inner",
-        "last", "looked", "pending", "phase", "session", "statement", "statements", "task", "thread", "told", "waits",
-        "watch", "wrote",
-    )  # fmt: skip
+    idle = 0.0
+    busy = True
+    again = ""
+    ended = ""
+    statement = ""
+    statements = 0
+    wrote = False
+    session: "ref[Session] | None" = None
+    connection: "ref[Connection] | None" = None
+    engine: Engine | None = None
+    handed_to: Frame | None = None
+    inner: "Open | None" = None
+    task: Task[Any] | None = None
+    pending: Wait | None = None
+    allowed = ""
+    told = 0.0
+    looked = 0.0
 
     def __init__(self, watch: "Watch", connection: Connection | None, at: tuple[Frame, ...]) -> None:
         self.watch = watch
-        self.connection = ref(connection) if connection is not None else None
-        self.engine = connection.engine if connection is not None else None
         self.at = at
-        self.began = self.last = self.looked = monotonic()
-        self.idle = 0.0
-        self.busy = True
-        self.again = ""
-        self.ended = ""
-        self.statement = ""
-        self.statements = 0
-        self.wrote = False
-        self.session: ref[Session] | None = None
-        self.handed_to: Frame | None = None
-        self.inner: Open | None = None
-        self.thread = threading.get_ident()
-        self.task: Task[Any] | None = task_here() if self.thread == watch.thread else None
+        self.began = self.last = monotonic()
         self.phase = watch.phase
-        self.allowed = watch.reasons[-1] if watch.reasons else ""
         self.waits: list[Wait] = []
-        self.pending: Wait | None = None
-        self.told = 0.0
+        self.thread = threading.get_ident()
+        if self.thread == watch.thread:
+            self.task = task_here()
+        if connection is not None:
+            self.connection = ref(connection)
+            self.engine = connection.engine
+        if watch.reasons:
+            self.allowed = watch.reasons[-1]
 
     def idle_for(self, now: float) -> float:
         """Seconds since the last statement was done; 0 while one runs."""
@@ -145,7 +148,8 @@ def current_watch() -> "Watch | None":
 def _checkout(dbapi_connection: Any, record: Any, proxy: Any) -> None:
     watch = current_watch()
     if watch is not None:
-        taken[id(record)] = Taken(watch, _raw_frames())
+        found = taken[id(record)] = Taken(watch, _raw_frames())
+        watch.raw += bool(found.at)
 
 
 def _forget(key: int, _: object) -> None:
@@ -183,15 +187,14 @@ def _begin(connection: Connection) -> None:
 
 @safely
 def _after_begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    watch = current_watch()
-    if watch is None:
-        return
-    found = connection.info.get(KEY)
-    if found is None or found.ended or found.watch is not watch:
+    found: Open | None = connection.info.get(KEY)
+    if found is None or found.session is not None or found.ended:
+        watch = current_watch()
+        if watch is None or (found is not None and found.watch is watch and not found.ended):
+            return
         found = _join(session, connection, watch, found)
-    if found.session is None:
-        found.session = ref(session)
-        watch.session_began(found, session)
+    found.session = ref(session)
+    found.watch.session_began(found, session)
 
 
 def _join(session: Session, connection: Connection, watch: "Watch", outer: Open | None) -> Open:

@@ -16,7 +16,7 @@ from letgo.runtime.guard.frames import OURS, Frame, here, live_frames, site_of, 
 from letgo.runtime.guard.judging import Seen, judge, judge_nested, judge_orphan, judge_reuse, when_started
 from letgo.runtime.guard.recorder import Recorder
 from letgo.runtime.guard.routes import Handler, handler_of, route_of
-from letgo.runtime.guard.tracking import Open, Taken
+from letgo.runtime.guard.tracking import Open, Taken, taken
 
 
 class Phase(IntEnum):
@@ -30,31 +30,26 @@ class Phase(IntEnum):
 class Watch:
     """One request, or with an empty scope all that runs outside of requests."""
 
-    __slots__ = (
-        "_ended", "_handler", "began_at", "coroutine", "error", "found", "idle", "lives", "open", "over", "phase",
-        "reasons", "recorder", "scope", "settings", "status", "task", "thread", "transactions",
-    )  # fmt: skip
+    phase = Phase.HANDLER
+    status = 0
+    error: BaseException | None = None
+    over = False
+    task: Task[Any] | None = None
+    coroutine: Coroutine[Any, Any, Any] | None = None
+    idle = 0.0
+    transactions = 0
+    _handler: Handler | None = None
 
     def __init__(self, scope: Scope, recorder: Recorder) -> None:
         self.scope = scope
-        self.settings = recorder.settings
         self.recorder = recorder
-        self.phase = Phase.HANDLER
-        self.status = 0
-        self.error: BaseException | None = None
+        self.settings = recorder.settings
+        self.thread = threading.get_ident()
         self.open: dict[int, Open] = {}
         self.lives: dict[int, str] = {}
         self.reasons: list[str] = []
         self.found: list[Seen] = []
-        self.over = False
-        self.thread = threading.get_ident()
-        self.task: Task[Any] | None = None
-        self.coroutine: Coroutine[Any, Any, Any] | None = None
-        self.began_at = monotonic()
-        self.idle = 0.0
-        self.transactions = 0
-        self._handler: Handler | None = None
-        self._ended: tuple[Frame, ...] = ()
+        self.raw = 0
 
     @property
     def in_request(self) -> bool:
@@ -190,6 +185,6 @@ def _is(value: object, session: Session) -> bool:
     return value is session or (isinstance(value, AsyncSession) and value.sync_session is session)
 
 
-def raw_left(watch: Watch, taken: dict[int, Taken]) -> list[Taken]:
+def raw_left(watch: Watch) -> list[Taken]:
     """The connections taken past SQLAlchemy's `Connection` in this request, and still not back in their pools."""
     return [found for found in list(taken.values()) if found.watch is watch and found.at]
