@@ -25,7 +25,7 @@ NASTY = "</script><!--<b>|`&'\"\n\x1b[31m\N{SNOWMAN}"
 
 
 @given(st.builds(outcome, st.sampled_from(Verdict), st.text(max_size=30), st.lists(st.text(max_size=9)).map(tuple)))
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 def test_an_outcome_comes_back_from_its_json_as_it_was(given: Outcome) -> None:
     text = write_json(given)
     assert decoded(Outcome, json.loads(text)) == given

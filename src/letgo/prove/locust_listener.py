@@ -5,6 +5,7 @@ It has no users. Where letgo has not started Locust it does nothing.
 
 import os
 import pickle
+import re
 from time import perf_counter, process_time
 from typing import Any, BinaryIO
 
@@ -57,10 +58,17 @@ class Told:
                 routes[name] = tick
         for error in list(self.environment.stats.errors.values()):
             name = f"{error.method} {error.name}".strip()
-            cause = " ".join(str(error.error).split())
+            cause = cause_of(error.error)
             if new := grown(self.errors, (name, cause), error.occurrences):
                 routes.setdefault(name, RouteTick()).errors[cause] = new
         return routes
+
+
+def cause_of(error: Any) -> str:
+    """What an error says. From a worker it comes as the `repr` of an exception."""
+    said = " ".join(str(error).split())
+    found = re.fullmatch(r"""\w+\((['"])(.*)\1,?\)""", said)
+    return found[2] if found else said
 
 
 def grown(before: dict[Any, int], key: Any, now: int) -> int:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 3.0
 """How long a group may take to end in order before it is killed."""
 
 OUTPUT_LINES = 15
