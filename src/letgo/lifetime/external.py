@@ -52,7 +52,7 @@ def call(
 ) -> Value | None:
     """What calling `dotted` does and gives."""
     if (
-        dotted.startswith(("sqlalchemy.", "sqlmodel.", "flask_sqlalchemy."))
+        dotted.startswith(("sqlalchemy.", "sqlmodel.", "flask_sqlalchemy.", "alembic."))
         or dotted in frame.analysis.settings.sessions
     ):
         known, value = database_call(frame, world, dotted, arguments, line)
@@ -127,6 +127,8 @@ def database_call(
         return True, Selectable(model.symbol) if isinstance(model, ClassValue) else None
     if dotted in sqlalchemy.FLASK_EXTENSIONS:
         return True, Object(dotted)
+    if dotted == "alembic.op.get_bind":
+        return True, construction.session_from_elsewhere(frame, world, "op", line, "sqlalchemy.Connection")
     return False, None
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from letgo.holds import Hold, Misuse, MisuseKind, Origin, Site, Source, Wait
 from letgo.lifetime import construction, interpret, objects
 from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Part, Summary, Way, Yielded
-from letgo.lifetime.effects import FAILED, begin, hold, nest, note_failure, note_wait
+from letgo.lifetime.effects import FAILED, begin, close, hold, nest, note_failure, note_wait
 from letgo.lifetime.facts import YIELDS, Followed, Leaves
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
@@ -34,6 +34,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import CLOSED, FRESH, NOWHERE, OPEN, UNTOUCHED, Chain, State, Traits, World, join_states
 from letgo.source import program as ir
+from letgo.source.names import FunctionSymbol
 
 SESSION_NAMES = frozenset({"db", "session", "db_session", "dbsession", "async_session", "async_db", "sess"})
 _SESSION_VERBS = frozenset(
@@ -350,7 +351,7 @@ def _without(first: Site, via: tuple[Site, ...]) -> tuple[Site, ...]:
 def _check_closing(frame: Frame, exits: dict[Key, State], raises: dict[Key, State], escaped: set[Key]) -> None:
     """Sessions that the function made itself must be given back on every way out."""
     for key, traits in frame.traits.items():
-        if not traits.owned or traits.source.origin not in (Origin.FACTORY, Origin.GENERATOR):
+        if not traits.owned or traits.pinned or traits.source.origin not in (Origin.FACTORY, Origin.GENERATOR):
             continue
         if key in escaped:
             if traits.source.origin is Origin.GENERATOR:  # its generator is over: whoever gets it must close it
@@ -452,10 +453,15 @@ def _adopt(frame: Frame, world: World, activation: Activation, line: int, mark: 
         traits = summary.escaped[first]
         mine = f"{line}.{mark}{first}"[-48:]
         names[key] = mine
-        source = Source(origin, activation.value.symbol.function.name, frame.at(line))
+        source = Source(origin, _name(activation.value.symbol), frame.at(line))
         # A session that the callee was taken to be given is somebody else's, whoever that may be.
         frame.traits[mine] = traits._replace(source=source, owned=traits.source.origin is not Origin.PARAMETER)
         world.sessions.pop(mine, None)
+
+
+def _name(symbol: FunctionSymbol) -> str:
+    """What a reader knows a function by: a constructor by its class."""
+    return symbol.owner.cls.name if symbol.owner and symbol.function.name == "__init__" else symbol.function.name
 
 
 def _alternatives(handed: list[Value | None], own: dict[Key, Traits]) -> dict[Key, Key]:
@@ -537,11 +543,22 @@ def resume(
         lambda: (_resumed(analysis, activation, inner, traits, raised), summary),  # kept, so that its id stays its own
         lambda: (None, summary),
     )
-    if known is None:
+    if known is None:  # too much was followed already: whoever gives a session is trusted to close it
+        _trust(frame, world, activation, line)
         return
     activation = activation._replace(summary=known)
     _adopt(frame, world, activation, line)
     apply(frame, world, activation, line, certain=certain)
+
+
+def _trust(frame: Frame, world: World, activation: Activation, line: int) -> None:
+    symbol = activation.value.symbol
+    end = frame.analysis.fixed(symbol.module, symbol.function).site
+    for key in activation.summary.escaped:
+        mine = activation.names.get(key)
+        if mine is not None and mine in world.sessions:
+            close(frame, world, mine, line)
+            world.sessions[mine] = world.sessions[mine]._replace(released=end)
 
 
 def _resumed(

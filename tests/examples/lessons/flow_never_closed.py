@@ -3,6 +3,8 @@
 import contextlib
 from contextlib import ExitStack, closing
 
+from alembic import op
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from shop import NewSyncSession, Order
@@ -127,3 +129,20 @@ def closed_by_a_helper(order_id: int) -> str:
 def made_and_not_used() -> None:
     db = NewSyncSession()
     print(db)
+
+
+def a_migration_uses_the_connection_that_it_is_given() -> None:
+    session = Session(op.get_bind())
+    session.execute(text("UPDATE orders SET state = 'new' WHERE state IS NULL"))
+
+
+class Orders:
+    def __init__(self, db: Session | None = None) -> None:
+        self.db = db or NewSyncSession()
+
+    def count(self) -> int:
+        return len(self.db.scalars(select(Order)).all())
+
+
+def by_an_object() -> int:
+    return Orders().count()  # expect: LG501
