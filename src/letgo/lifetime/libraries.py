@@ -469,7 +469,7 @@ WAITS: tuple[Row, ...] = (
     Row("hashlib|_hashlib.pbkdf2_hmac|scrypt", COMPUTE),
     Row("werkzeug.security.generate_password_hash|check_password_hash", COMPUTE),
     Row("django.contrib.auth.hashers.make_password|check_password", COMPUTE),
-    Row("cryptography.hazmat.primitives.kdf.**.derive|verify", COMPUTE),
+    Row("cryptography.hazmat.primitives.kdf.pbkdf2|scrypt|argon2.**.derive|verify", COMPUTE),  # the others are fast
     Row("cryptography.hazmat.primitives.asymmetric.rsa|dsa|dh.generate_*", COMPUTE),
     Row("Crypto|Cryptodome.**.PBKDF2|scrypt|bcrypt*|generate", COMPUTE),
     Row("jwcrypto.jwk.JWK.generate", COMPUTE),
