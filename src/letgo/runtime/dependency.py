@@ -13,6 +13,7 @@ from typing import TypeVar, overload
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, sessionmaker
 
+from letgo.runtime.request import current_request
 from letgo.runtime.units import Unsaved, let_go
 
 OWNER = "letgo.unsaved"  # in Session.info: what its dependency does with work that is left
@@ -50,6 +51,7 @@ def session_dependency(
 def _dependency(factory: sessionmaker[S], unsaved: Unsaved) -> Callable[[], Iterator[S]]:
     def get_session() -> Iterator[S]:
         with factory(info={OWNER: unsaved}, **_PERMANENT) as session:
+            _note(session)
             yield session
             let_go(session, unsaved)
 
@@ -59,7 +61,14 @@ def _dependency(factory: sessionmaker[S], unsaved: Unsaved) -> Callable[[], Iter
 def _async_dependency(factory: async_sessionmaker[A], unsaved: Unsaved) -> Callable[[], AsyncIterator[A]]:
     async def get_session() -> AsyncIterator[A]:
         async with factory(**_PERMANENT, info={OWNER: unsaved}) as session:
+            _note(session.sync_session)
             yield session
             await session.run_sync(let_go, unsaved)
 
     return get_session
+
+
+def _note(session: Session) -> None:
+    """Of several sessions the last is settled first, as FastAPI ends dependencies: not the one last used."""
+    if (request := current_request()) is not None:
+        request.note(session)

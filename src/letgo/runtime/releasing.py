@@ -99,14 +99,14 @@ async def end_all_reads_async(request: Request) -> None:
 
 def settle(current: Handling, status: int) -> None:
     """Exit, in the thread of the endpoint. `status` is that of the response."""
-    for session in current.request.own_sessions():
+    for session in reversed(current.request.own_sessions()):
         if async_session(session) is None:
             _settle(session, current.policy, status)
 
 
 async def settle_async(current: Handling, status: int) -> None:
     """Exit, on the event loop. Raises `UnsavedWork`, and whatever a commit raises."""
-    for session in current.request.own_sessions():
+    for session in reversed(current.request.own_sessions()):
         await _on_loop(session, lambda session: _settle(session, current.policy, status))
 
 

@@ -94,6 +94,8 @@ def entered(scope: Scope) -> Iterator[Request]:
     finally:
         _current.reset(token)
         request.forget()
+        # Scope and request know each other: left so, all that a request has made waits for the cyclic collector.
+        del scope[SCOPE_KEY]
 
 
 class RequestLayer:
@@ -116,11 +118,12 @@ def _line() -> object:
         return threading.get_ident()
 
 
-def _note(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+def _note(session: Session, transaction: SessionTransaction, connection: Connection | None = None) -> None:
     if (request := _current.get()) is not None:
         request.note(session)
 
 
 def listen() -> None:
     """Hear of every session from now on; done once, when letgo.runtime is imported."""
+    event.listen(Session, "after_transaction_create", _note)  # add() alone does no more than this
     event.listen(Session, "after_begin", _note)
