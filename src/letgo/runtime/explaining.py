@@ -1,6 +1,7 @@
 """Errors of a use after the release, with what SQLAlchemy can't know: who let go, and what to do instead."""
 
 from sqlalchemy.exc import InvalidRequestError, MissingGreenlet
+from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.orm.attributes import QueryableAttribute
 from sqlalchemy.orm.exc import DetachedInstanceError
 
@@ -25,7 +26,7 @@ def _what(attribute: QueryableAttribute[object]) -> str:
 
 
 def _remedy(attribute: QueryableAttribute[object]) -> str:
-    loading = "selectinload" if attribute.property.__class__.__name__ == "RelationshipProperty" else "undefer"
+    loading = "selectinload" if isinstance(attribute.property, RelationshipProperty) else "undefer"
     return (
         f"Load it before the endpoint returns: name `{attribute.key}` in the response model, or query with "
         f"{loading}({_what(attribute)}); or read it within a fresh_session(...)."
