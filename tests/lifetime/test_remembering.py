@@ -4,12 +4,14 @@ import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from letgo.lifetime import follow as following
+from letgo.lifetime import memo
 from letgo.lifetime.facts import Facts
 from letgo.lifetime.follow import follow
 from letgo.source import forked
@@ -72,6 +74,36 @@ def test_a_second_run_follows_nothing_and_finds_the_same(project: Project, monke
     first = project.follow(remembering=True)
     monkeypatch.setattr(following.requests, "follow_endpoint", lambda *_: pytest.fail("it was followed again"))
     assert project.follow(remembering=True) == first == project.follow(remembering=True)
+
+
+def test_what_has_only_moved_is_not_followed_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.follow(remembering=True)
+    for path in project.files:
+        path.write_text(f"# a comment\n\n{path.read_text()}\n\n# and another one\n")
+    moved = project.follow()
+    monkeypatch.setattr(memo.Memo, "begin", lambda self: pytest.fail("something was followed again"))
+    assert project.follow(remembering=True) == moved
+
+
+def test_a_changed_function_is_followed_again_and_its_neighbours_are_not(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.follow(remembering=True)
+    endpoint = following.endpoints(following.Names(read([project.root], root=project.root)))[0].function
+    path, line = project.root / endpoint.module.path, endpoint.function.end_line
+    lines = path.read_text().split("\n")
+    lines.insert(line, "    again = 1")
+    path.write_text("\n".join(lines))
+    fresh = project.follow()
+    follow_endpoint, followed = following.requests.follow_endpoint, []
+
+    def noted(analysis: following.Analysis, endpoint: following.Endpoint, *others: Any) -> None:
+        followed.append((endpoint.function.module.path, endpoint.function.function.qualname))
+        follow_endpoint(analysis, endpoint, *others)
+
+    monkeypatch.setattr(following.requests, "follow_endpoint", noted)
+    assert project.follow(remembering=True) == fresh
+    assert followed == [(endpoint.module.path, endpoint.function.qualname)]
 
 
 LINES = (

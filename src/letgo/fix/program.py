@@ -9,7 +9,7 @@ from letgo.holds import Finding
 from letgo.lifetime.facts import Facts
 from letgo.source.codebase import CodeBase
 from letgo.source.names import Names
-from letgo.source.outline import outline
+from letgo.source.outline import Outline, outline
 from letgo.source.program import Module
 from letgo.source.reading import digest_of, understand
 from letgo.source.text import NotText, decode
@@ -47,7 +47,7 @@ class Program:
             Syntax(text)
             content = self.files[path].encoded(text)
             modules[path] = _read(content, path)
-            outlines[path] = outline(modules[path])
+            outlines[path] = outline(modules[path], decode(content))
             digests[path] = digest_of(content)
         codebase = replace(self.codebase, modules=tuple(modules.values()), digests=digests, outlines=outlines)
         return Program(codebase, self.files, {**self.texts, **texts})
@@ -67,10 +67,18 @@ def _read(content: bytes, path: str) -> Module:
         raise Unfixable(f"it would be no Python any more: {error}") from error
 
 
+def _outline(codebase: CodeBase, module: Module) -> Outline:
+    try:
+        text = load(module.path, codebase.root / module.path).text
+    except (Unfixable, NotText):
+        text = ""
+    return outline(module, text)
+
+
 def opened(codebase: CodeBase, paths: Iterable[str]) -> tuple[Program, dict[str, str]]:
     """The program with the texts of some files, and why others of them can't be changed."""
     if codebase.outlines.keys() != codebase.digests.keys():
-        codebase = replace(codebase, outlines={module.path: outline(module) for module in codebase.modules})
+        codebase = replace(codebase, outlines={module.path: _outline(codebase, module) for module in codebase.modules})
     files, reasons = {}, {}
     for path in paths:
         try:

@@ -6,12 +6,13 @@ from typing import NamedTuple
 from letgo.holds import Misuse, MisuseKind, Origin, Site, Source, Wait, WaitKind
 from letgo.holds import Step as TraceStep
 from letgo.lifetime.facts import Unresolved
-from letgo.lifetime.memo import Memo
+from letgo.lifetime.memo import Memo, body_of
 from letgo.lifetime.values import FunctionValue, Key, Value
 from letgo.lifetime.waits import Waits
 from letgo.lifetime.world import NOWHERE, Chain, State, Traits, World
 from letgo.source.names import FunctionSymbol, Names, VariableSymbol
 from letgo.source.program import Assign, Assume, Attr, Block, Call, Const, Either, Expr, Function, Group, Module, Name
+from letgo.source.walk import Place
 
 
 class Part(NamedTuple):
@@ -74,13 +75,14 @@ class Knowledge(NamedTuple):
 class Fixed(NamedTuple):
     """What is the same in every activation of a function.
 
-    `asking` are the blocks at whose end a session is asked whether it's in a transaction.
+    `body` is the code to consult. `asking` are the blocks that end by asking a session whether it's in a transaction.
     `tested` are the variables that a branch tests; those of them that the function also sets to a constant, the
     `flags`, tell its paths apart. `meetings` are the blocks to which more than one way leads. `sites` and `values` are
     filled as they are asked for: the places of lines, and what the names mean that are no local variables.
     """
 
     site: Site
+    body: str
     tested: frozenset[str]
     flags: frozenset[str]
     blocks: tuple[Block, ...]
@@ -112,7 +114,7 @@ class Analysis:
         self.declared: dict[tuple[int, int], Value | None] = {}
         self.knowledge: dict[str, Knowledge] = {}
         self.states: dict[str, Value] | None = None
-        self.keepers: list[Module] = []  # the modules that may put something on a state
+        self.keepers: list[Place] = []  # the functions that may put something on a state
         self.definitions: dict[tuple[str, str], Site] = {}
 
     def misuse(
@@ -152,11 +154,21 @@ class Analysis:
     def fixed(self, module: Module, function: Function) -> Fixed:
         found = self.always.get(id(function))
         if found is None:
-            found = self.always[id(function)] = _fixed(module, function)
+            found = self.always[id(function)] = _fixed(module, function, self._body_of(module, function))
         return found
 
+    def consult(self, module: Module, function: Function) -> None:
+        """What a function's body says matters to what is being followed."""
+        self.memo.consult(self._body_of(module, function))
 
-def _fixed(module: Module, function: Function) -> Fixed:
+    def _body_of(self, module: Module, function: Function) -> str:
+        around = self.names.enclosing(module, function)
+        while around is not None and around is not module.body:
+            function, around = around, self.names.enclosing(module, around)
+        return body_of(module.path, function.qualname)
+
+
+def _fixed(module: Module, function: Function, body: str) -> Fixed:
     tested, decided = set(), set()
     led: set[int] = set()
     meetings: set[int] = set()
@@ -177,6 +189,7 @@ def _fixed(module: Module, function: Function) -> Fixed:
                 decided.add(step.target.id)
     return Fixed(
         Site(module.path, function.line, function.qualname),
+        body,
         frozenset(tested),
         frozenset(tested & decided),
         function.blocks,
@@ -211,7 +224,7 @@ class Frame:
         self.function: Function = value.symbol.function
         self.module: Module = value.symbol.module
         self.fixed = analysis.fixed(self.module, self.function)
-        analysis.memo.consult(self.module)
+        analysis.memo.consult(self.fixed.body)
         self.flags = self.fixed.flags
         self.site = self.fixed.site
         self.traits: dict[Key, Traits] = {}

@@ -26,12 +26,12 @@ def kept(analysis: Analysis, name: str) -> Value | None:
                 for step in block.steps:
                     match step:
                         case Assign(Attr(Attr(_, "state", _), attribute, _)) if attribute not in analysis.states:
-                            analysis.keepers.append(place.module)
+                            analysis.keepers.append(place)
                             value = _assigned(analysis, place, attribute, step)
                             if value is not None:
                                 analysis.states[attribute] = value
-    for module in analysis.keepers:
-        analysis.memo.consult(module)
+    for keeper in analysis.keepers:
+        analysis.consult(keeper.module, keeper.function)
     return analysis.states.get(name)
 
 

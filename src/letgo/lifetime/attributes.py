@@ -1,7 +1,7 @@
 """Reading attributes, items and the items of a loop."""
 
 from letgo.lifetime import appstate, calls, construction, objects, sqlalchemy
-from letgo.lifetime.analysis import Frame
+from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.effects import arm, read_row
 from letgo.lifetime.values import (
     FLASK_SESSION,
@@ -29,7 +29,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import Chain, World
 from letgo.source.names import ClassSymbol, FunctionSymbol, ModuleSymbol
-from letgo.source.program import Attr, Call, Const, Function, Name, Raise, Return
+from letgo.source.program import Attr, Call, Const, Name, Raise, Return
 
 TYPE_PARAMETERS = {
     "strawberry.Info.context": 0,
@@ -112,7 +112,7 @@ def instance_attribute(
         if objects.is_property(analysis, method):
             function = FunctionValue(method, value, (), False)
             return calls.invoke(frame, world, function, calls.NO_ARGUMENTS, line, receiver_expr=expr)
-        if is_abstract(method.function):
+        if is_abstract(analysis, method):
             return implementations(frame, value, method) or bound_method(frame, value, method)
         return bound_method(frame, value, method)
     found = objects.class_attributes(analysis, value.cls).get(name)
@@ -121,8 +121,10 @@ def instance_attribute(
     return objects.field_value(analysis, value.cls, name) or found or _from_subclasses(frame, world, value, name, line)
 
 
-def is_abstract(function: Function) -> bool:
+def is_abstract(analysis: Analysis, method: FunctionSymbol) -> bool:
     """Whether a method only says what subclasses do: it is declared so, empty, or raises NotImplementedError."""
+    function = method.function
+    analysis.consult(method.module, function)
     for decorator in function.decorators:
         if isinstance(decorator, Name | Attr) and "abstract" in (
             getattr(decorator, "id", "") or getattr(decorator, "name", "")
@@ -142,7 +144,7 @@ def implementations(frame: Frame, value: Instance, method: FunctionSymbol) -> Va
     found: list[Value] = []
     for subclass in names.subclasses(value.cls):
         own = names.find_method(subclass, method.function.name)
-        if own is not None and own is not method and not is_abstract(own.function):
+        if own is not None and own is not method and not is_abstract(frame.analysis, own):
             bound = bound_method(frame, Instance(own.owner or subclass, value.attributes), own)
             if bound not in found:
                 found.append(bound)

@@ -1,6 +1,6 @@
 """What following the roots of a code base has found, from several sources: this process, others, and the run before."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from letgo.holds import Site
@@ -9,43 +9,46 @@ from letgo.lifetime.memo import Bits, Memo, numbered
 
 
 class Outcome(NamedTuple):
-    """Of one root: its facts and the modules it depends on, as numbers in the lists of its source."""
+    """Of one root: its facts and the code it depends on, as numbers in the lists of its source."""
 
     facts: Bits
-    modules: Bits
+    code: Bits
 
 
 class Outcomes(NamedTuple):
     """What a process has found of some roots, by their names."""
 
     facts: tuple[Fact, ...]
-    modules: tuple[str, ...]
+    code: tuple[str, ...]
     roots: dict[str, Outcome]
 
 
 class Source(NamedTuple):
-    """The same to look things up in: facts and modules have their numbers."""
+    """The same to look things up in. `listed` and `code` are in the order of their numbers; `facts` tells the numbers
+    of a fact, of which it has several if it has come to be the same as another."""
 
+    listed: Collection[Fact]
     facts: dict[Fact, Bits]
-    modules: dict[str, Bits]
+    code: Collection[str]
     roots: dict[str, Outcome]
 
     def outcomes(self) -> Outcomes:
-        return Outcomes(tuple(self.facts), tuple(self.modules), self.roots)
+        return Outcomes(tuple(self.listed), tuple(self.code), self.roots)
 
 
 class Findings:
     """The sources, and what of them is kept: the facts of the roots that begin where no other root leads to."""
 
     def __init__(self, memo: Memo) -> None:
-        self.own = Source(memo.facts, memo.modules, {})
+        self.own = Source(memo.facts, memo.facts, memo.code, {})
         self.sources = [self.own]
         self._kept: list[Bits] = [0]
 
     def add(self, outcomes: Outcomes) -> None:
-        facts = {fact: 1 << number for number, fact in enumerate(outcomes.facts)}
-        modules = {path: 1 << number for number, path in enumerate(outcomes.modules)}
-        self.sources.append(Source(facts, modules, outcomes.roots))
+        facts: dict[Fact, Bits] = {}
+        for number, fact in enumerate(outcomes.facts):
+            facts[fact] = facts.get(fact, 0) | 1 << number
+        self.sources.append(Source(outcomes.facts, facts, outcomes.code, outcomes.roots))
         self._kept.append(0)
 
     def knows(self, root: str) -> bool:
@@ -68,4 +71,4 @@ class Findings:
 
     def facts(self) -> Iterator[Fact]:
         for kept, source in zip(self._kept, self.sources, strict=True):
-            yield from numbered(source.facts, kept)
+            yield from numbered(source.listed, kept)

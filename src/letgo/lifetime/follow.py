@@ -1,7 +1,7 @@
 """From a code base to its facts: which functions to begin with, and what following them found."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from letgo.source.codebase import CodeBase
 from letgo.source.errors import UserError
 from letgo.source.forked import can_fork, shared
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
+from letgo.source.outline import digest_of
 from letgo.source.program import Assign, Attr, Call, Class, Expr, Function, Group, Item, Module, Name
 from letgo.source.program import Sequence as Display
 from letgo.source.recursion import recursion_limit
@@ -86,11 +87,12 @@ def follow(
     findings = Findings(analysis.memo)
     version, pool = fastapi_version(codebase.root, fastapi), pool_size(analysis.names)
     memory = memory_in(cache, codebase, said, version, pool, *map(sorted, analysis.settings)) if cache else None
-    remembered = recall(memory, codebase.digests) if memory else []
+    remembered = recall(memory, codebase) if memory else []
     for outcomes in remembered:
         findings.add(outcomes)
-    _follow_all(analysis, findings, tuple(_endpoints(analysis, version, pool)), jobs)
     others = tuple(_functions(analysis, codebase))
+    places = {id(root.symbol.function): root.name for root in others}
+    _follow_all(analysis, findings, tuple(_endpoints(analysis, places, version, pool)), jobs)
     for roots in _beginnings(analysis, codebase, others):
         _follow_once(analysis, findings, roots, jobs)
     done: set[str] = set()
@@ -98,7 +100,7 @@ def follow(
         done |= left
         _follow_once(analysis, findings, [root for root in others if not left.isdisjoint(root.mentions)], jobs)
     if memory and (findings.own.roots or len(findings.sources) > len(remembered) + 1):
-        keep(memory, codebase.digests, findings)
+        keep(memory, codebase, findings)
     return collected(findings.facts())
 
 
@@ -165,26 +167,26 @@ def _follow_rest(analysis: Analysis, once: bool, roots: Iterator[Root | Alone]) 
         except Exception as error:
             analysis.note_failure(root.function, error)
         led |= memo.reached.facts
-        found[root.name] = Outcome(memo.reached.facts, memo.reached.modules)
-    return Outcomes(tuple(memo.facts), tuple(memo.modules), found)
+        found[root.name] = Outcome(memo.reached.facts, memo.reached.code)
+    return Outcomes(tuple(memo.facts), tuple(memo.code), found)
 
 
 # --- where to begin --------------------------------------------------------------------------------------------------
 
 
-def _endpoints(analysis: Analysis, version: Version, pool: int | None) -> Iterator[Root]:
+def _endpoints(analysis: Analysis, places: Mapping[int, str], version: Version, pool: int | None) -> Iterator[Root]:
     for endpoint in endpoints(analysis.names):
         symbol = endpoint.function
         site = Site(symbol.module.path, symbol.function.line, symbol.function.qualname)
         run = partial(requests.follow_endpoint, analysis, endpoint, partial(ends, version), pool)
-        yield Root(f"{site.path}:{site.line} {_declared(endpoint)}", site, run)
+        yield Root(f"{places[id(symbol.function)]} {_declared(endpoint)}", site, run)
 
 
 def _declared(endpoint: Endpoint) -> str:
     """All that tells how a request is handled, beside the function."""
     dependencies = [_asked(dependency) for dependency in endpoint.dependencies]
     fields = [(field.name, _asked(dependency)) for field, dependency in endpoint.fields]
-    return repr((endpoint.kind, endpoint.response_model, endpoint.sends_as_is, dependencies, fields))
+    return digest_of((endpoint.kind, endpoint.response_model, endpoint.sends_as_is, dependencies, fields))
 
 
 def _asked(dependency: Dependency) -> tuple[object, ...]:

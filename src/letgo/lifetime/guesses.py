@@ -59,7 +59,7 @@ def _of_one_family(analysis: Analysis, methods: tuple[FunctionSymbol, ...]) -> t
         assert method.owner is not None
         bases = [base for base in analysis.names.mro(method.owner) if isinstance(base, ClassSymbol)]
         roots.add(bases[-1])
-    concrete = tuple(method for method in methods if not attributes.is_abstract(method.function))
+    concrete = tuple(method for method in methods if not attributes.is_abstract(analysis, method))
     return concrete[:4] if len(roots) == 1 else ()
 
 

@@ -11,7 +11,7 @@ def is_contended(analysis: Analysis, module: Module, name: str) -> bool:
     """Whether some `async with` on a lock of this name awaits while it holds the lock, in the module that uses it."""
 
     def look() -> bool:
-        analysis.memo.consult(module)
+        analysis.memo.consult(module.path)
         return any(_awaits_under(function, name) for function in _functions(module.body))
 
     return analysis.memo.recall(("contended", id(module), name), look, lambda: True)

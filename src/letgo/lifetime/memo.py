@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from letgo.lifetime.facts import Fact
-from letgo.source.program import Module
 
 MAX_DEPTH = 24
 MAX_CONTEXTS = 5000
@@ -28,11 +27,11 @@ TOO_DEEP = 1
 
 @dataclass(slots=True)
 class Reached:
-    """What following something has led to: contexts, modules whose content matters, facts. `cut` are the contexts that
+    """What following something has led to: contexts, code whose content matters, facts. `cut` are the contexts that
     it came back to, `depth` how many levels lie below, `level` the one it was followed on."""
 
     contexts: Bits = 0
-    modules: Bits = 0
+    code: Bits = 0
     facts: Bits = 0
     cut: Bits = 0
     depth: int = 0
@@ -40,19 +39,19 @@ class Reached:
 
     def add(self, inner: "Reached") -> None:
         self.contexts |= inner.contexts
-        self.modules |= inner.modules
+        self.code |= inner.code
         self.facts |= inner.facts
         self.cut |= inner.cut
         self.depth = max(self.depth, inner.depth + 1)
 
 
 class Memo:
-    """What was found in each context. Contexts, modules and facts are numbered as they are met."""
+    """What was found in each context. Contexts, code and facts are numbered as they are met."""
 
     def __init__(self) -> None:
         self.reached = Reached()
         self.facts: dict[Fact, Bits] = {}
-        self.modules: dict[str, Bits] = {}
+        self.code: dict[str, Bits] = {}
         self._contexts: dict[Hashable, int] = {}
         self._running: Bits = 0
         self._level = 0
@@ -78,12 +77,13 @@ class Memo:
         """The facts of what is being followed, so far."""
         return numbered(self.facts, self.reached.facts)
 
-    def consult(self, module: Module) -> None:
-        """The content of `module` matters from here on, wherever its lines are."""
-        bit = self.modules.get(module.path)
+    def consult(self, code: str) -> None:
+        """What this code says matters from here on, wherever its lines are: a module by its path, or the body of one
+        of its outermost functions (see `body_of`)."""
+        bit = self.code.get(code)
         if bit is None:
-            bit = self.modules[module.path] = 1 << len(self.modules)
-        self.reached.modules |= bit
+            bit = self.code[code] = 1 << len(self.code)
+        self.reached.code |= bit
 
     def recall(self, context: Hashable, follow: Callable[[], Found], otherwise: Callable[[], Found]) -> Found:
         """What `follow` finds in this context. `otherwise` stands for it where the way must be cut off."""
@@ -126,6 +126,11 @@ class Memo:
         memory[number] = (found, inner)
         outer.add(inner)
         return found
+
+
+def body_of(path: str, qualname: str) -> str:
+    """How the body of a module's outermost function is called."""
+    return f"{path}:{qualname}"
 
 
 def numbered(items: Iterable[Fact], bits: Bits) -> Iterator[Fact]:

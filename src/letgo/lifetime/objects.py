@@ -226,7 +226,6 @@ def variable(analysis: Analysis, module: Module, name: str) -> Value | None:
     """A module's variable: what its assignments give. A session among them is shared by all who use it."""
 
     def follow() -> Value | None:
-        analysis.memo.consult(module)
         return either(*(_assigned(analysis, module, name, step) for step in analysis.names.assignments(module, name)))
 
     return analysis.memo.recall(("variable", id(module), name), follow, lambda: None)
@@ -300,7 +299,6 @@ def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | Non
     if found is None:
         return None
     owner, field = found
-    analysis.memo.consult(owner.module)
     declared = annotation_value(analysis, owner.module, owner.module.body, field.annotation)
     dotted = is_session_type(analysis, declared)
     if dotted is not None:
@@ -325,7 +323,8 @@ def class_attributes(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value]:
     from letgo.lifetime import construction
 
     def follow() -> dict[str, Value]:
-        analysis.memo.consult(cls.module)
+        for method in cls.cls.methods:
+            analysis.consult(cls.module, method)
         return construction.attributes_of_a_new(analysis, cls)
 
     return analysis.memo.recall(("attributes", cls), follow, dict)

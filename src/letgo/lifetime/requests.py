@@ -99,7 +99,8 @@ def _bind_parameters(request: _Request, asked: Site) -> None:
 
 def solve(request: _Request, dependency: Dependency, asked: Site, name: str) -> Value | None:
     """Runs a dependency, unless it ran before with the same scope: FastAPI keeps its value for the request."""
-    request.analysis.memo.consult(dependency.module)
+    if dependency.function is not None:
+        request.analysis.consult(dependency.module, dependency.function)
     scope = dependency.scope
     target = dependency.callable if dependency.callable is not None else dependency.expr
     key: Hashable = (id(target), scope)

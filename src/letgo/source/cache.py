@@ -1,9 +1,9 @@
 """Keeps what was read of each file for the next run, in one file of the cache directory.
 
-Its first line is JSON: the key, and for each path the stamp and digest of its content, the size and checksum of its
-frozen module, and its outline; the modules follow, one after the other. So a run in which nothing has changed opens one
-file, and only asks the file system about the others. Whatever is wrong with a cache, it is read anew: nothing here
-raises.
+Its first line is JSON: the key, and for each path the stamp and digest of its content, the size of its frozen module,
+size and checksum of that with the outline's details, and the outline's digest; what they are the sizes of follows, one
+after the other. So a run in which nothing has changed opens one file, and only asks the file system about the others.
+Whatever is wrong with a cache, it is read anew: nothing here raises.
 """
 
 import json
@@ -15,6 +15,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
+from letgo.source.outline import Outline
 from letgo.source.reading import Entry, Stamp
 
 TAG = """Signature: 8a477f597d28d172789f06886806bc55
@@ -32,11 +33,12 @@ def load(directory: Path) -> dict[str, Entry]:
             return {}
         entries = {}
         position = 0
-        for path, stamp, digest, size, checksum, outline in header["entries"]:
-            frozen = rest[position : position + size]
-            position += size
-            if zlib.crc32(frozen) == checksum:
-                entries[path] = Entry(Stamp(*stamp) if stamp else None, digest, frozen, outline)
+        for path, stamp, digest, size, all_size, checksum, outline in header["entries"]:
+            both = rest[position : position + all_size]
+            position += all_size
+            if zlib.crc32(both) == checksum:
+                known = Outline(outline, bytes(both[size:]))
+                entries[path] = Entry(Stamp(*stamp) if stamp else None, digest, both[:size], known)
         return entries
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return {}
@@ -44,20 +46,20 @@ def load(directory: Path) -> dict[str, Entry]:
 
 def save(directory: Path, entries: Mapping[str, Entry]) -> None:
     """Replaces the cache as a whole: a run beside this one finds the old or the new. Does nothing where it can't."""
-    header = {
-        "key": key(),
-        "entries": [
-            (path, entry.stamp, entry.digest, len(entry.frozen), zlib.crc32(entry.frozen), entry.outline)
-            for path, entry in entries.items()
-        ],
-    }
+    rows, content = [], []
+    for path, (stamp, digest, frozen, outline) in entries.items():
+        assert outline is not None
+        both = b"".join((frozen, outline.details))
+        rows.append((path, stamp, digest, len(frozen), len(both), zlib.crc32(both), outline.digest))
+        content.append(both)
+    header = {"key": key(), "entries": rows}
     with suppress(OSError):
         make(directory)
         unfinished = directory / f"unfinished.{os.urandom(8).hex()}"
         try:
             with unfinished.open("wb") as file:
                 file.write(json.dumps(header).encode() + b"\n")
-                file.writelines(entry.frozen for entry in entries.values())
+                file.writelines(content)
             unfinished.replace(file_in(directory))
         finally:
             unfinished.unlink(missing_ok=True)

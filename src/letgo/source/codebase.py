@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from letgo.source.outline import Outline
 from letgo.source.program import Module
 
 
@@ -20,11 +21,11 @@ class CodeBase:
     """`root` is the directory that all paths are relative to. `modules` are ordered by path.
 
     `digests` maps each module's path to the digest of its content, the key of everything that is cached,
-    and `outlines` to that of what it means to other modules, if there is a cache.
+    and `outlines` to what it means to other modules, if there is a cache.
     """
 
     root: Path
     modules: tuple[Module, ...]
     unreadable: tuple[Unreadable, ...] = ()
     digests: dict[str, str] = field(default_factory=dict)
-    outlines: dict[str, str] = field(default_factory=dict)
+    outlines: dict[str, Outline] = field(default_factory=dict)

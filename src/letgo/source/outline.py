@@ -1,34 +1,96 @@
 """What a file means to the others, as a digest: it stays the same while only the insides of functions change.
 
 All that names and declarations stand for is in it, wherever its lines are. Of the bodies of functions there is what
-they do to others: the module's variables that they set, and what they keep on an object's `state`.
+they do to others: the module's variables that they set, what they keep on an object's `state`, and the functions that
+they make. Beside it an outline says of two versions of a file with one digest which bodies differ, and where each line
+has gone.
 """
 
 import io
+import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from letgo.source import program
-from letgo.source.program import Assign, Attr, Block, Function, Module
+from letgo.source.definitions import with_nested
+from letgo.source.program import Assign, Attr, Block, Function, Module, Return
 
-Reduction = Callable[[Any], tuple[type, tuple[tuple[Any, ...]]]]
+
+class Outline(NamedTuple):
+    """`details` are what `details_of` reads: nobody needs them while the file stays as it is."""
+
+    digest: str
+    details: bytes
 
 
-def outline(module: Module) -> str:
+class Details(NamedTuple):
+    """`lines` are those of all that is in the digest, in its order; `bodies` the digests of the functions' texts."""
+
+    lines: tuple[int, ...]
+    bodies: Mapping[str, str]
+
+
+def outline(module: Module, text: str) -> Outline:
+    lines: list[int] = []
+    digest = _digest((_seen(module.body), module.body.blocks), lines)
+    source = text.split("\n")
+    bodies: dict[str, str] = {}
+    for function in _outermost(module.body):
+        body = "\n".join(source[function.line - 1 : function.end_line])
+        bodies[function.qualname] = bodies.get(function.qualname, "") + _hex(body.encode())
+    return Outline(digest, json.dumps([lines, bodies]).encode())
+
+
+def details_of(outline: Outline) -> Details:
+    """Raises ValueError for what `outline` did not write."""
+    lines, bodies = json.loads(outline.details)
+    return Details(tuple(lines), bodies)
+
+
+def digest_of(value: object) -> str:
+    """Of any piece of a program, wherever its lines are."""
+    return _digest(value, [])
+
+
+def _outermost(body: Function) -> Iterator[Function]:
+    yield from body.functions
+    for cls in with_nested(body.classes):
+        yield from cls.methods
+
+
+def _digest(value: object, lines: list[int]) -> str:
     buffer = io.BytesIO()
-    pickler = pickle.Pickler(buffer, protocol=5)
-    pickler.fast = True  # without references back, which would tell equal values from identical ones
-    pickler.dispatch_table = REDUCTIONS
-    pickler.dump((_seen(module.body), module.body.blocks))
-    return blake2b(buffer.getbuffer(), digest_size=16).hexdigest()
+    pickler = _WithoutLines(buffer, lines)
+    pickler.dump(value)
+    return _hex(buffer.getbuffer())
 
 
-def without_lines(shape: Any) -> Reduction:
-    kept = [place for place, field in enumerate(shape._fields) if field not in ("line", "end_line")]
-    name = shape.__name__
-    return lambda value: (tuple, ((name, *[value[place] for place in kept]),))
+def _hex(content: bytes | memoryview) -> str:
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+class _WithoutLines(pickle.Pickler):
+    """Writes pieces of a program as plain tuples, and puts their lines aside."""
+
+    def __init__(self, file: io.BytesIO, lines: list[int]) -> None:
+        super().__init__(file, protocol=5)
+        self.fast = True  # without references back, which would tell equal values from identical ones
+        self.lines = lines
+
+    def reducer_override(self, value: Any) -> Any:
+        shape = type(value)
+        kept = KEPT.get(shape)
+        if kept is None:
+            if shape is Block:
+                return tuple, (tuple(value),)
+            return NotImplemented
+        if "line" in shape._fields:
+            self.lines.append(value.line)
+        if issubclass(shape, Function):
+            return tuple, (_seen(value),)
+        return tuple, ((shape.__name__, *[value[place] for place in kept]),)
 
 
 def _seen(function: Function) -> tuple[Any, ...]:
@@ -45,10 +107,13 @@ def _seen(function: Function) -> tuple[Any, ...]:
 def _effects(function: Function) -> tuple[Any, ...]:
     if function.globals:
         return function.blocks
-    if "state" not in function.mentions:
-        return ()
-    steps = (step for block in function.blocks for step in block.steps if type(step) is Assign)
-    return tuple(step for step in steps if _sets_state(step))
+    steps = [step for block in function.blocks for step in block.steps] if _is_telling(function) else ()
+    return tuple(step for step in steps if type(step) is Return or (type(step) is Assign and _sets_state(step)))
+
+
+def _is_telling(function: Function) -> bool:
+    """Whether it may keep something on a `state`, or make a function that others depend on."""
+    return bool(function.functions) or "state" in function.mentions or "Depends" in function.mentions
 
 
 def _sets_state(step: Assign) -> bool:
@@ -58,8 +123,9 @@ def _sets_state(step: Assign) -> bool:
     return False
 
 
-REDUCTIONS = {
-    shape: without_lines(shape)
+KEPT = {
+    shape: [place for place, field in enumerate(shape._fields) if field not in ("line", "end_line")]
     for shape in vars(program).values()
-    if isinstance(shape, type) and issubclass(shape, tuple) and hasattr(shape, "_fields")
-} | {Function: lambda function: (tuple, (_seen(function),)), Block: lambda block: (tuple, (tuple(block),))}
+    if isinstance(shape, type) and issubclass(shape, tuple) and hasattr(shape, "_fields") and shape is not Block
+}
+"""The fields of each type that do not tell where it is, by number."""

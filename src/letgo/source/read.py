@@ -60,7 +60,7 @@ def read(
                     entries[file.path] = outcome
                     if module := thaw(outcome.frozen):
                         modules[file.path] = module
-                case Reading(_, digest, module):
+                case Reading(_, digest, _, module):
                     digests[file.path], modules[file.path] = digest, module
                     if cache:
                         entries[file.path] = entry_of(outcome, lasting=True)
@@ -74,7 +74,7 @@ def read(
         tuple(module for _, module in sorted(modules.items())),
         tuple(sorted(unreadable, key=lambda item: (item.path, item.line))),
         dict(sorted((digests | {path: entry.digest for path, entry in entries.items()}).items())),
-        {path: entry.outline for path, entry in sorted(entries.items())} if cache else {},
+        {path: entry.outline for path, entry in sorted(entries.items()) if entry.outline},
     )
 
 

@@ -14,7 +14,7 @@ from letgo.source.frozen import freeze
 from letgo.source.ignores import find_ignores
 from letgo.source.lower import lower
 from letgo.source.newer import parse
-from letgo.source.outline import outline
+from letgo.source.outline import Outline, outline
 from letgo.source.program import Module
 from letgo.source.recursion import on_a_larger_stack, recursion_limit
 from letgo.source.text import NotText, decode
@@ -41,11 +41,13 @@ class Reading(NamedTuple):
 
     stamp: Stamp | None
     digest: str
+    text: str
     module: Module
 
 
 class Entry(NamedTuple):
-    """What is known of a file: its module, frozen, the digest of the content it was made from, and its outline.
+    """What is known of a file: its module, frozen, the digest of the content it was made from, and its outline (None
+    where nobody will ask for it).
 
     `stamp` is None when the file had changed so shortly before that it could change again under the same stamp.
     """
@@ -53,7 +55,7 @@ class Entry(NamedTuple):
     stamp: Stamp | None
     digest: str
     frozen: bytes | memoryview
-    outline: str = ""
+    outline: Outline | None = None
 
 
 SETTLED = 2 * 10**9
@@ -81,7 +83,8 @@ def read_file(file: SourceFile) -> Reading | Unreadable:
     except OSError as error:
         return Unreadable(file.path, 0, f"can't be opened: {error.strerror}")
     try:
-        return Reading(stamp, digest_of(content), understand(decode(content), file.path))
+        text = decode(content)
+        return Reading(stamp, digest_of(content), text, understand(text, file.path))
     except NotText as error:
         return Unreadable(file.path, error.line, error.reason)
     except SyntaxError as error:
@@ -116,8 +119,8 @@ def entry_of(reading: Reading, *, lasting: bool) -> Entry:
 
 
 def _entry(reading: Reading, lasting: bool) -> Entry:
-    stamp, digest, module = reading
-    return Entry(stamp, digest, freeze(module), outline(module) if lasting else "")
+    stamp, digest, text, module = reading
+    return Entry(stamp, digest, freeze(module), outline(module, text) if lasting else None)
 
 
 def _deep_entry(reading: Reading, lasting: bool) -> Entry:
