@@ -6,14 +6,31 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-matrix lint types contracts self verify bench bench-stall lock clean
+.PHONY: help setup demo prove audit test test-matrix lint types contracts self verify bench bench-stall bench-load lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/dev.stamp ## Install letgo and all that its checks need into .venv
 
-demo: .venv/base.stamp ## Check the leaky bookshop and write the HTML audit of it
+PROVE := $(BIN)/letgo prove app.main:app --scenario examples/leaky/shoppers.py --beside "python -m app.partner"
+# Nothing here depends on how fast the machine is.
+HOLDS := --threshold "idle_in_transaction.age.max < 5s" --threshold "errors < 0.1%" --users 60 --hold 12s
+
+prove: .venv/dev.stamp ## Put the leaky bookshop under load and watch its Postgres
+	@$(PROVE) --app-dir examples/leaky || test $$? -eq 99
+
+demo: .venv/dev.stamp ## Check, prove, fix, check and prove a copy of the leaky bookshop
+	@rm -rf .demo && mkdir .demo && cp -R examples/leaky/app .demo
+	@$(BIN)/letgo audit .demo --output-format html --output-file letgo-audit.html
+	@$(BIN)/letgo check .demo --statistics || test $$? -eq 1
+	@$(PROVE) --app-dir .demo $(HOLDS) --no-html --json .demo/before.json || test $$? -eq 99
+	@$(BIN)/letgo fix .demo --unsafe --allow-dirty
+	@$(BIN)/letgo check .demo
+	@$(PROVE) --app-dir .demo $(HOLDS) --compare .demo/before.json
+	@echo "The audit before: file://$(CURDIR)/letgo-audit.html"
+
+audit: .venv/base.stamp ## Check the leaky bookshop and write the HTML audit of it
 	@$(BIN)/letgo check examples/leaky || test $$? -eq 1
 	@$(BIN)/letgo audit examples/leaky --output-format html --output-file letgo-audit.html
 	@echo "The audit is a page to look at: file://$(CURDIR)/letgo-audit.html"
@@ -46,13 +63,16 @@ bench: .venv/dev.stamp ## Measure letgo beside other tools; on a tree of your ow
 bench-stall: .venv/dev.stamp ## Measure examples/stall with more and more users, as it is and with install(app)
 	@$(BIN)/python -m benchmarks.stall --write docs/stall.md
 
+bench-load: .venv/dev.stamp ## Measure what it costs to make load, beside wrk, aiohttp and Locust where they are there
+	@$(BIN)/python -m benchmarks.load --write docs/load.md
+
 lock: .venv/dev.stamp ## Pin the newest versions of all dependencies
 	$(LOCK) --upgrade --group build -o requirements/base.txt pyproject.toml
 	$(LOCK) --upgrade --group dev --extra runtime -c requirements/base.txt -o requirements/dev.txt pyproject.toml
 
 clean: ## Remove everything that was made here
-	rm -rf .venv .matrix .letgo_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
-	rm -f letgo-audit.html examples/leaky/bookshop.db
+	rm -rf .venv .matrix .demo .letgo_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -f letgo-audit.html letgo-prove.html examples/leaky/bookshop.db
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -117,6 +117,7 @@ def test_a_session_that_works_or_waits_for_a_lock_is_not_idle(dsn: str) -> None:
         ("/*route='GET /books/{id}'*/ select 1", "shop", "GET /books/{id}", "select 1"),
         ("select 1 /*action='x',route='%2Fbooks%2F%7Bid%7D'*/", "shop", "/books/{id}", "select 1"),
         ('select 1 /* route:"GET /x" */', "shop", "GET /x", "select 1"),
+        ("select 1 /* route=GET /x/{id} handler=Shop.read */", "shop", "GET /x/{id}", "select 1"),
         ("select  1\n from books", "GET /books", "GET /books", "select 1 from books"),
         ("select 1", "shop", "", "select 1"),
         ("select 1 /*route='/cut", "shop", "/cut", "select 1"),

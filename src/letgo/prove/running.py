@@ -4,11 +4,13 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from letgo import __version__
@@ -86,7 +88,9 @@ def prove(plan: Plan, observe: Observe) -> Outcome:
         phase("starting Postgres" if plan.dsn is None else "connecting to Postgres")
         dsn, run.database = stack.enter_context(database(plan.dsn))
         run.sampler = stack.enter_context(Sampler(dsn))
-        environment = {plan.dsn_env: for_app(dsn, plan.dsn_scheme)}
+        # `python` in a command is the one that runs letgo, whether or not its environment is activated.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        environment = {plan.dsn_env: for_app(dsn, plan.dsn_scheme), "PATH": path}
         for command in plan.setup:
             phase(f"running {command}")
             set_up(command, environment, plan)

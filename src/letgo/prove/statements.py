@@ -8,8 +8,10 @@ from urllib.parse import unquote
 LONGEST = 300  # characters of a statement that are shown
 
 COMMENT = re.compile(r"/\*(.*?)(?:\*/|$)", re.S)
-ROUTE = re.compile(r"""\b(?:route|http_route)\s*[=:]\s*(?:'([^']*)(?:'|$)|"([^"]*)"|([^\s,*]+))""")
-"""As sqlcommenter writes it (https://google.github.io/sqlcommenter/spec/): values quoted and percent-encoded."""
+ROUTE = re.compile(
+    r"""\b(?:route|http_route)\s*[=:]\s*(?:'([^']*)(?:'|$)|"([^"]*)(?:"|$)|(.+?)(?=\s*,|\s+\w+\s*[=:]|\s*$))""", re.S
+)
+"""As sqlcommenter writes it (https://google.github.io/sqlcommenter/spec/), quoted and percent-encoded, or as it is."""
 
 
 class Origin(NamedTuple):
