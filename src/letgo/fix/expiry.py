@@ -1,10 +1,7 @@
 """Whether what a session has loaded stays loaded when it commits."""
 
-from collections.abc import Iterator
-
 from letgo.fix.patient import Patient
-from letgo.source.program import Call, Const
-from letgo.source.walk import calls
+from letgo.source.program import Const
 
 
 def keeps_rows(patient: Patient, session: str) -> bool:
@@ -15,15 +12,5 @@ def keeps_rows(patient: Patient, session: str) -> bool:
     known = {ending.expire_on_commit for ending in patient.endings if ending.parameter == session}
     if known - {None}:
         return known == {False}
-    makers = list(_makers(patient))
+    makers = patient.ward.makers
     return bool(makers) and all(("expire_on_commit", Const(False)) in maker.keywords for maker in makers)
-
-
-def _makers(patient: Patient) -> Iterator[Call]:
-    for module in patient.names.codebase.modules:
-        if not module.body.mentions.isdisjoint({"sessionmaker", "async_sessionmaker"}):
-            for function in (module.body, *module.body.functions):
-                for call in calls(function):
-                    name = getattr(call.func, "id", "") or getattr(call.func, "name", "")
-                    if name in ("sessionmaker", "async_sessionmaker"):
-                        yield call

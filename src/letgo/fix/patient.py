@@ -7,23 +7,30 @@ from functools import cached_property
 
 from letgo.fix.syntax import Definition, Syntax, own_nodes
 from letgo.holds import Finding, Hold, Misuse, Origin, Site, Source
+from letgo.lifetime.categories import last_name
 from letgo.lifetime.census import written
 from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.endpoints import Endpoint
 from letgo.lifetime.facts import Ending, Facts
 from letgo.source.names import FunctionSymbol, Names
-from letgo.source.program import Attr, Expr, Name, Param
+from letgo.source.program import Attr, Call, Expr, Name, Param
+from letgo.source.walk import calls, places
 
 Style = str
 """`explicit` or `runtime`."""
+
+
+LAZY = frozenset(
+    "relationship Relationship dynamic_loader association_proxy deferred backref column_property synonym".split()
+)
+FACTORIES = frozenset({"sessionmaker", "async_sessionmaker"})
 
 
 @dataclass(frozen=True)
 class Ward:
     """The whole program as it is now: the texts of its files, what its names mean, and what was found.
 
-    `endpoints` are by the identity of their function, `callers` say which functions are called, and `style` how
-    repairs are written.
+    `endpoints` are by the identity of their function, and `style` says how repairs are written.
     """
 
     names: Names
@@ -31,6 +38,26 @@ class Ward:
     syntaxes: Mapping[str, Syntax]
     endpoints: Mapping[int, Endpoint]
     style: Style = "explicit"
+
+    @cached_property
+    def lazy(self) -> frozenset[str]:
+        """The names under which any model of the code base has something that may load when it is read."""
+        return frozenset(
+            field.name
+            for cls in self.names.classes()
+            for field in cls.cls.fields
+            if isinstance(field.value, Call) and last_name(field.value.func) in LAZY
+        )
+
+    @cached_property
+    def makers(self) -> tuple[Call, ...]:
+        """The calls by which the code base makes the factories of its sessions."""
+        return tuple(
+            call
+            for place in places(self.names, FACTORIES)
+            for call in calls(place.function)
+            if last_name(call.func) in FACTORIES
+        )
 
     @cached_property
     def mentions(self) -> frozenset[str]:
@@ -103,6 +130,8 @@ class Patient:
         """What the function calls a session; None when that is not certain."""
         if source.origin is Origin.DEPENDENCY:
             found = [param.name for param, dependency in self.injected if self._is_of(dependency, source)]
+        elif source.origin is Origin.PARAMETER:
+            found = [param.name for param in self.symbol.function.params if param.name == source.name]
         else:
             found = list(self._bound_at(source.site.line))
         return found[0] if len(found) == 1 and not self.is_rebound(found[0]) else None

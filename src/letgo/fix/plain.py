@@ -7,13 +7,13 @@ plain.
 import ast
 import sys
 from collections.abc import Iterator
-from functools import cached_property
 
 from letgo.fix.patient import Patient, dotted
 from letgo.fix.syntax import own_nodes
+from letgo.lifetime.categories import last_name
 from letgo.lifetime.dependencies import instance_class
 from letgo.source.names import ClassSymbol, External, FunctionSymbol, ModuleSymbol, VariableSymbol
-from letgo.source.program import Attr, Call, Const, Expr, Function, Group, Item, Module, Name, Sequence
+from letgo.source.program import Attr, Const, Expr, Function, Group, Item, Module, Name, Sequence
 
 DEEPEST = 12
 """Levels of names and calls that are followed to tell what a value is."""
@@ -91,13 +91,9 @@ class Values:
 
     def _is_column(self, node: ast.Attribute, attr: str) -> bool:
         """An attribute is copied when it is read; only a relationship leads to rows that need their session."""
-        if attr in self.lazy or attr.startswith("__"):
+        if attr in self.patient.ward.lazy or attr.startswith("__"):
             return False
         return not isinstance(self.patient.meaning(node), VariableSymbol | ModuleSymbol | ClassSymbol | FunctionSymbol)
-
-    @cached_property
-    def lazy(self) -> frozenset[str]:
-        return frozenset(lazy_names(self.patient))
 
     def _is_plain_name(self, name: str, depth: int) -> bool:
         if name in self.sessions:
@@ -298,7 +294,7 @@ def is_plain_type(values: Values, module: Module, function: Function | None, ann
         case Group(parts=parts) | Sequence(items=parts):
             return all(map(plain, parts))
         case Item(value=value, key=key):
-            name = _last(value)
+            name = last_name(value)
             if name in ("Dict", "dict", "Mapping", "Literal"):
                 return True  # what JSON can be made of: a row in it would never be one of plain types
             return (name in GENERIC or name in CONTAINERS) and plain(key)
@@ -322,23 +318,3 @@ def _is_plain_class(values: Values, symbol: object) -> bool:
                 return True
             return is_model(values, cls) or is_finished_response(values, cls)
     return False
-
-
-def _last(expr: Expr) -> str:
-    match expr:
-        case Name(id=name) | Attr(name=name):
-            return name
-    return ""
-
-
-def lazy_names(patient: Patient) -> Iterator[str]:
-    """The names under which any model of the code base has something that may load when it is read."""
-    for cls in patient.names.classes():
-        for field in cls.cls.fields:
-            match field.value:
-                case Call(func=func) if _last(func) in LAZY:
-                    yield field.name
-
-
-LAZY = frozenset({"relationship", "Relationship", "dynamic_loader", "association_proxy", "deferred", "backref",
-                  "column_property", "synonym"})  # fmt: skip

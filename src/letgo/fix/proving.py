@@ -5,7 +5,7 @@ function that it touches or leads to, and when the file could not be read afterw
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from letgo.fix.edits import Edit, apply, overlap
@@ -13,9 +13,13 @@ from letgo.fix.program import Look, Looking, Program
 from letgo.fix.repair import Repair
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
+from letgo.source.definitions import functions_within
 
 Key = tuple[str, str, str]
 """Code of a finding, path and name of the function that it is about."""
+
+UNKNOWN = "tried, but it brings a finding elsewhere"
+"""Why a repair is taken back where it is not known which of several is to blame."""
 
 UNUSED = "LG506"
 """A session that a repair leaves without a use does no harm, and is a repair of its own."""
@@ -45,18 +49,31 @@ def compatible(repairs: Iterable[Repair]) -> tuple[Repair, ...]:
 
 def prove(program: Program, before: Look, repairs: Sequence[Repair], look: Looking) -> Proven:
     """Makes the repairs, takes back what is not sound, and again, until all that is left is."""
-    left = list(repairs)
-    refused: list[tuple[Repair, str]] = []
+    return _proven(Proven(program, before, (), ()), program, before, repairs, look)
+
+
+def _proven(sound: Proven, program: Program, before: Look, repairs: Sequence[Repair], look: Looking) -> Proven:
+    """What is sound already, and those of the repairs that are so beside it. `program` is that without any of them."""
+    left = tuple(repairs)
+    refused = dict(sound.refused)
     while left:
-        changed, bad = _made(program, left)
+        changed, bad = _made(program, (*sound.kept, *left))
         if changed is not None:
             after = look(changed.codebase)
-            bad = _unsound(before, after, left)
+            bad = _unsound(before, after, (*sound.kept, *left))
             if not bad:
-                return Proven(changed, after, tuple(left), tuple(refused))
-        refused += bad.items()
-        left = [repair for repair in left if repair not in bad]
-    return Proven(program, before, (), tuple(refused))
+                return Proven(changed, after, (*sound.kept, *left), tuple(refused.items()))
+        refused |= {repair: reason for repair, reason in bad.items() if repair in left}
+        if not set(bad).isdisjoint(left) and (len(set(bad) & set(left)) < len(left) or len(left) == 1):
+            left = tuple(repair for repair in left if repair not in bad)
+        elif len(left) > 1 and UNKNOWN in bad.values():
+            refused = {repair: reason for repair, reason in refused.items() if repair not in left}
+            half = len(left) // 2
+            sound = _proven(sound._replace(refused=tuple(refused.items())), program, before, left[:half], look)
+            return _proven(sound, program, before, left[half:], look)
+        else:
+            left = ()
+    return sound._replace(refused=tuple(refused.items()))
 
 
 def _made(program: Program, repairs: Sequence[Repair]) -> tuple[Program | None, dict[Repair, str]]:
@@ -96,9 +113,11 @@ def _unsound(before: Look, after: Look, repairs: Sequence[Repair]) -> dict[Repai
                 bad[repair] = f"tried, but {key[0]} is still found afterwards"
     fresh = [finding for finding in after.all if now[_key(finding)] > was[_key(finding)] and finding.code != UNUSED]
     for finding in fresh:
-        blamed = _blamed(finding, repairs)
+        blamed = _blamed(finding, before, after, repairs)
         for repair in blamed:
             bad.setdefault(repair, f"tried, but it brings {finding.code}: {finding.message}")
+        if not blamed:
+            bad |= {repair: UNKNOWN for repair in repairs if repair not in bad}
     for failed in after.facts.unresolved:
         if failed.failed and failed not in before.facts.unresolved:
             bad |= dict.fromkeys(repairs, "tried, but letgo can't follow the program afterwards")
@@ -109,15 +128,35 @@ def _key(finding: Finding) -> Key:
     return (finding.code, finding.handler.path, finding.handler.function)
 
 
-def _blamed(finding: Finding, repairs: Sequence[Repair]) -> Sequence[Repair]:
-    """The repairs in the finding's own function; else those in functions of its trace; else those in its file; else
-    all of them."""
-    touched = {(step.site.path, step.site.function) for step in finding.trace}
-    own = [repair for repair in repairs if _is_at(repair, finding.handler.path, finding.handler.function)]
-    near = [repair for repair in repairs if (repair.function.path, repair.function.function) in touched]
-    files = [repair for repair in repairs if finding.handler.path in repair.paths]
-    return own or near or files or repairs
+def _blamed(finding: Finding, before: Look, after: Look, repairs: Sequence[Repair]) -> Sequence[Repair]:
+    """The repairs in the finding's own function; else those in functions of its trace, or that it calls; else those in
+    functions that were found to lead to it before."""
+    place = (finding.handler.path, finding.handler.function)
+    traced = {(step.site.path, step.site.function) for step in finding.trace}
+    named = _mentions(after, finding)
+    leading = {
+        (other.handler.path, other.handler.function)
+        for other in before.all
+        if any((step.site.path, step.site.function) == place for step in other.trace)
+    }
+    ways: tuple[Callable[[Repair], bool], ...] = (
+        lambda repair: _place(repair) == place,
+        lambda repair: _place(repair) in traced,
+        lambda repair: repair.function.function.rpartition(".")[2] in named,
+        lambda repair: _place(repair) in leading,
+    )
+    return next((found for way in ways if (found := list(filter(way, repairs)))), [])
 
 
-def _is_at(repair: Repair, path: str, function: str) -> bool:
-    return (repair.function.path, repair.function.function) == (path, function)
+def _mentions(look: Look, finding: Finding) -> frozenset[str]:
+    """The words in the function that a finding is about."""
+    for module in look.names.codebase.modules:
+        if module.path == finding.handler.path:
+            for function in functions_within(module.body):
+                if function.line == finding.handler.line:
+                    return function.mentions
+    return frozenset()
+
+
+def _place(repair: Repair) -> tuple[str, str]:
+    return (repair.function.path, repair.function.function)

@@ -4,8 +4,9 @@ import ast
 from dataclasses import dataclass
 
 from letgo.fix.patient import Patient
+from letgo.lifetime.categories import last_name
 from letgo.source.names import FunctionSymbol
-from letgo.source.walk import calls
+from letgo.source.walk import calls, places
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,13 @@ def is_called_elsewhere(patient: Patient, *, tests: bool = False) -> str:
     """The name of a function that calls this one, with a session of its own; empty when there is none. Tests don't
     count unless they are asked for."""
     wanted = patient.symbol.function
-    for module in patient.names.codebase.modules:
-        if wanted.name in module.body.mentions and (tests or not is_test(module.path)):
-            for function in (module.body, *module.body.functions):
-                for call in calls(function) if wanted.name in function.mentions else ():
-                    symbol = patient.names.resolve(module, call.func, function)
+    for place in places(patient.names, (wanted.name,)):
+        if tests or not is_test(place.module.path):
+            for call in calls(place.function):
+                if last_name(call.func) == wanted.name:
+                    symbol = patient.names.resolve(place.module, call.func, place.function)
                     if isinstance(symbol, FunctionSymbol) and symbol.function is wanted:
-                        return function.name
+                        return place.function.name
     return ""
 
 

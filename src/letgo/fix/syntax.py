@@ -4,7 +4,7 @@ import ast
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 from letgo.fix.edits import Edit, insert
@@ -112,11 +112,20 @@ class Syntax:
         first = statement.lineno
         block = self.block(statement)
         place = block.index(statement)
-        if place:
-            floor = block[place - 1].end_lineno or 0
-            while first - 1 > floor and self.line(first - 1).strip().startswith("#"):
-                first -= 1
+        floor = block[place - 1].end_lineno or 0 if place else self._end_of_header(self.parents[statement], statement)
+        while first - 1 > floor and self.line(first - 1).strip().startswith("#"):
+            first -= 1
         return insert(self.starts[first - 1], self.lines(indent, *code))
+
+    def _end_of_header(self, node: ast.AST, first: ast.stmt) -> int:
+        """The last line before a block where something of the statement that it belongs to stands."""
+        lines = [getattr(node, "lineno", 0)]
+        lines += [
+            getattr(child, "end_lineno", None) or 0
+            for child in ast.walk(node)
+            if (getattr(child, "end_lineno", None) or first.lineno) < first.lineno
+        ]
+        return max(lines)
 
     def after(self, statement: ast.stmt, *code: str) -> Edit:
         """Lines inserted below a statement and the comment on its last line."""
@@ -172,14 +181,17 @@ def parse(text: str) -> ast.Module:
             raise Unfixable(f"this Python can't parse it: {error}") from error
 
 
-def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
+@lru_cache(maxsize=64)
+def own_nodes(scope: ast.AST) -> tuple[ast.AST, ...]:
     """The nodes of a function's own code, without those of the functions, classes and lambdas in it."""
+    found = []
     pending = list(ast.iter_child_nodes(scope))
     while pending:
         node = pending.pop()
-        yield node
+        found.append(node)
         if not isinstance(node, SCOPES):
             pending.extend(ast.iter_child_nodes(node))
+    return tuple(found)
 
 
 def names_in(node: ast.AST) -> frozenset[str]:

@@ -15,9 +15,11 @@ MANY = frozenset("all fetchall unique".split())
 def validated(patient: Patient, values: Values, value: ast.expr) -> str | None:
     """The source of the value as the endpoint's response model; None when it is not certain to be a row or several."""
     model = _response_model(patient)
-    if model is None or not _uses_pydantic_2(patient):
+    if model is None:
         return None
     cls, source, several = model
+    if not (_reads_attributes(patient, cls) or _uses_pydantic_2(patient)):
+        return None
     count = _rows(patient, values, value)
     if count is None or (count > 1) is not several:
         return None

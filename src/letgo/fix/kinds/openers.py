@@ -12,8 +12,9 @@ from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
 from letgo.fix.syntax import names_in
 from letgo.fix.texts import Unfixable
 from letgo.holds import MisuseKind
+from letgo.lifetime.categories import last_name
 from letgo.source.names import FunctionSymbol, VariableSymbol
-from letgo.source.program import Attr, Call, Name
+from letgo.source.program import Attr, Call
 from letgo.source.walk import calls
 
 KIND = "open the session with `with`"
@@ -119,13 +120,6 @@ def _opener(patient: Patient, value: ast.Call, draft: Draft) -> str:
     maker = patient.meaning(value.func)
     if isinstance(maker, VariableSymbol):
         for step in patient.names.assignments(maker.module, maker.name):
-            if isinstance(step.value, Call) and _last(step.value) == "scoped_session":
+            if isinstance(step.value, Call) and last_name(step.value.func) == "scoped_session":
                 raise Unfixable("the session is shared by its thread: end it with remove() where the work ends")
     return syntax.source(value)
-
-
-def _last(call: Call) -> str:
-    match call.func:
-        case Name(id=name) | Attr(name=name):
-            return name
-    return ""

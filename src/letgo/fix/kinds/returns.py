@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from letgo.fix.edits import Edit
 from letgo.fix.kinds.models import validated
@@ -11,7 +11,7 @@ from letgo.fix.patient import Patient
 from letgo.fix.plain import Values
 from letgo.fix.releasing import Session, is_called_elsewhere, is_entered_with
 from letgo.fix.repair import NOTHING, Draft, Left, Proposal
-from letgo.fix.syntax import free_name
+from letgo.fix.syntax import free_name, names_in
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
 from letgo.lifetime.facts import Ending
@@ -130,6 +130,8 @@ def _release(patient: Patient, values: Values, session: Session, way: Way, draft
         raise Unfixable(f"it returns inside of a `with` of `{session.name}`, which ends the transaction itself")
     value = statement.value
     written = None
+    if _streams(value) and session.name in names_in(value):
+        raise Unfixable(f"what it returns uses `{session.name}` while it is sent")
     plain = values.is_plain(value)
     if not plain and value is not None:
         written = validated(patient, values, value)
@@ -138,6 +140,13 @@ def _release(patient: Patient, values: Values, session: Session, way: Way, draft
         draft.doubt(_needed_reason(patient, value))
     code = _code(patient, session, way, draft, plain or bool(draft.doubts))
     draft.edit(patient.path, *return_after(patient, statement, written, code))
+
+
+def _streams(value: ast.expr | None) -> TypeGuard[ast.Call]:
+    match value:
+        case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
+            return name in ("StreamingResponse", "EventSourceResponse")
+    return False
 
 
 def _needed_reason(patient: Patient, value: ast.expr | None) -> str:
@@ -157,12 +166,12 @@ def _code(patient: Patient, session: Session, way: Way, draft: Draft, plain: boo
                 f"what line {ending.dirty.line} wrote before the exception is rolled back here, "
                 "where the dependency may commit it"
             )
-        ends = [] if ending.ended and not ending.is_open else [session.rollback]
+        end = session.rollback
     else:
         if ending.dirty and owner is not End.COMMITS:
             draft.doubt(f"what line {ending.dirty.line} writes was never committed until now")
-        ends = [] if ending.ended and not ending.is_open else [session.commit]
-    return [*ends, session.close] if plain else ends
+        end = session.commit
+    return [end, session.close] if plain else [end]
 
 
 def _in_handler(patient: Patient, statement: ast.stmt) -> bool:
