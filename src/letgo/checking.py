@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from letgo.holds import Confidence, Finding, Site
@@ -236,6 +235,8 @@ def believe(followed: Followed, settings: Settings, file: Path, name: str) -> Be
     symbols = all_functions(followed.names, followed.codebase)
     functions = {symbol.function.qualname: symbol.function for symbol in symbols if symbol.module is module}
     if name not in functions:
+        from difflib import get_close_matches
+
         close = get_close_matches(name, functions, n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(functions) or 'no functions'}"
         raise UserError(f"{file} has no function {name}", hint)

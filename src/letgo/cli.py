@@ -7,7 +7,6 @@ Everything but click is imported where it is used: `letgo --version` and complet
 import gc
 import sys
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -322,6 +321,8 @@ def trace(ctx: click.Context, /, target: str, paths: tuple[Path, ...], **given: 
 @click.argument("rule", metavar="CODE")
 def explain(rule: str) -> None:
     """Show the page of a rule: what it finds, why that is bad, and what to do."""
+    from difflib import get_close_matches
+
     from letgo.report.rule_page import render_page
     from letgo.rules.registry import KNOWN, rule_called
 

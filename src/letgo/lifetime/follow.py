@@ -14,7 +14,7 @@ from letgo.lifetime.facts import Facts, Followed, Leaves, collected
 from letgo.lifetime.findings import Findings, Outcome, Outcomes
 from letgo.lifetime.framework import Version, ends, fastapi_version
 from letgo.lifetime.memo import Bits
-from letgo.lifetime.memory import keep, memory_in, recall
+from letgo.lifetime.memory import NOTHING, keep, memory_in, recall
 from letgo.lifetime.objects import manages
 from letgo.lifetime.pools import pool_size
 from letgo.lifetime.sqlalchemy import QUERY_TERMINALS
@@ -87,8 +87,10 @@ def follow(
     findings = Findings(analysis.memo)
     version, pool = fastapi_version(codebase.root, fastapi), pool_size(analysis.names)
     memory = memory_in(cache, codebase, said, version, pool, *map(sorted, analysis.settings)) if cache else None
-    remembered = recall(memory, codebase) if memory else []
-    for outcomes in remembered:
+    remembered = recall(memory, codebase) if memory else NOTHING
+    if remembered.facts is not None:
+        return collected(remembered.facts)
+    for outcomes in remembered.sources:
         findings.add(outcomes)
     others = tuple(_functions(analysis, codebase))
     places = {id(root.symbol.function): root.name for root in others}
@@ -99,7 +101,7 @@ def follow(
     while left := {fact.name for fact in findings.facts() if isinstance(fact, Leaves)} - done:
         done |= left
         _follow_once(analysis, findings, [root for root in others if not left.isdisjoint(root.mentions)], jobs)
-    if memory and (findings.own.roots or len(findings.sources) > len(remembered) + 1):
+    if memory and (findings.own.roots or len(findings.sources) > len(remembered.sources) + 1):
         keep(memory, codebase, findings)
     return collected(findings.facts())
 

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from letgo import holds
 from letgo.lifetime import facts
+from letgo.lifetime.facts import Fact
 from letgo.lifetime.findings import Findings, Outcome, Outcomes
 from letgo.lifetime.memo import body_of
 from letgo.source import cache
@@ -61,20 +62,35 @@ def code() -> str:
     return digest.hexdigest()
 
 
-def recall(memory: Memory, codebase: CodeBase) -> list[Outcomes]:
+class Recalled(NamedTuple):
+    """What was found before and still holds. `facts` are all there are to find, None when something has changed; if
+    not, `sources` are what each of the roots gave."""
+
+    facts: tuple[Fact, ...] | None
+    sources: list[Outcomes]
+
+
+NOTHING = Recalled(None, [])
+
+
+def recall(memory: Memory, codebase: CodeBase) -> Recalled:
     """What was found before and still holds, with lines as they are now."""
     try:
         with memory.file.open("rb") as file:
             header = json.loads(file.readline())
             content = file.read()
         if header["key"] != memory.key or header["checksum"] != zlib.crc32(content):
-            return []
+            return NOTHING
         changes = _changes(header["outlines"], codebase)
-        sources = Thaw(io.BytesIO(content), changes).load()
         changed = {code for path, change in changes.items() if change.bodies for code in (path, *change.bodies)}
-        return [_still_true(Outcomes(*source), changed) for source in sources]
+        found, sources = content[: header["size"]], content[header["size"] :]
+        if not changed:
+            return Recalled(Thaw(io.BytesIO(found), changes).load(), [])
+        return Recalled(
+            None, [_still_true(Outcomes(*source), changed) for source in Thaw(io.BytesIO(sources), changes).load()]
+        )
     except Exception:  # what damaged or hostile bytes lead to is not limited to a few types
-        return []
+        return NOTHING
 
 
 class Change(NamedTuple):
@@ -113,9 +129,10 @@ def _still_true(source: Outcomes, changed: set[str]) -> Outcomes:
 def keep(memory: Memory, codebase: CodeBase, findings: Findings) -> None:
     """Replaces the memory as a whole. Does nothing where it can't."""
     sources = sorted((source.outcomes() for source in findings.sources), key=lambda each: -len(each.roots))[:MANY]
-    content = _frozen([tuple(source) for source in sources if source.roots])
+    found = _frozen(tuple(findings.facts()))
+    content = found + _frozen([tuple(source) for source in sources if source.roots])
     details = {path: outline.details.decode() for path, outline in codebase.outlines.items()}
-    header = {"key": memory.key, "checksum": zlib.crc32(content), "outlines": details}
+    header = {"key": memory.key, "checksum": zlib.crc32(content), "size": len(found), "outlines": details}
     with suppress(OSError):
         cache.make(memory.directory)
         unfinished = memory.directory / f"unfinished.{os.urandom(8).hex()}"

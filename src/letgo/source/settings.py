@@ -12,7 +12,6 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -356,6 +355,8 @@ def _key(name: str) -> str:
 
 
 def _did_you_mean(word: str, choices: Collection[str]) -> str:
+    from difflib import get_close_matches  # takes long to start with, and most settings are right
+
     close = get_close_matches(word, choices, n=1)
     return f"Did you mean {close[0]!r}?" if close else ""
 
