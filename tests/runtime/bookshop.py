@@ -12,6 +12,7 @@ from inspect import signature
 from typing import Any
 
 import psycopg
+import pytest
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, field_serializer
@@ -393,3 +394,10 @@ def _respond(kind: str, book: Book, answer: Any, stream: Any, task: Any) -> Any:
         case "error":
             raise HTTPException(418)
     raise RuntimeError("crash")
+
+
+App = Callable[[Shop], FastAPI]
+Ways = Callable[[Shop], list[Way]]
+KINDS = pytest.mark.parametrize(
+    ("app", "ways"), [(sync_app, sync_ways), (async_app, async_ways)], ids=["sync", "async"]
+)

@@ -26,15 +26,14 @@ __all__ = [
     "session_dependency",
 ]
 
+# Loaded by who asks: the route class needs FastAPI, and the guard is not for everyone.
+_LATER = {"Guard": "letgo.runtime.guard", "ReleasingRoute": "letgo.runtime.routes", "allow": "letgo.runtime.guard"}
+
 request.listen()
 transactions.listen()
 
 
-LAZY = {"Guard": "guard", "allow": "guard", "ReleasingRoute": "routes"}
-"""What is imported when it is asked for: only the route class needs FastAPI, and not every application is guarded."""
-
-
 def __getattr__(name: str) -> object:
-    if name in LAZY:
-        return getattr(import_module(f"letgo.runtime.{LAZY[name]}"), name)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,20 +1,13 @@
 """What a handler has written is saved before the status goes out, or not at all: as the app's own code says."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import URL
-from tests.runtime.bookshop import Shop, Way, async_app, async_ways, opened, sync_app, sync_ways
+from tests.runtime.bookshop import KINDS, App, Shop, Ways, opened
 from tests.runtime.serving import connect, serve, soon
 
 from letgo.runtime import install
-
-KINDS = pytest.mark.parametrize(
-    ("app", "ways"), [(sync_app, sync_ways), (async_app, async_ways)], ids=["sync", "async"]
-)
-App = Callable[[Shop], FastAPI]
-Ways = Callable[[Shop], list[Way]]
 
 
 @pytest.fixture
