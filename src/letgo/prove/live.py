@@ -79,10 +79,10 @@ def _rows(run: Run) -> list[tuple[str, str, str]]:
     rows = [
         ("users", f"{sum(now[-1].users.values()):,}", ""),
         ("good answers a second", units.count(sum(rates[-LATEST:]) / len(now)), sparkline(rates)),
-        ("P50", units.seconds(histogram.percentile(latencies, 50)), ""),
+        ("P50", _latency(latencies, 50), ""),
         (
             "P99",
-            units.seconds(histogram.percentile(latencies, 99)),
+            _latency(latencies, 99),
             sparkline([histogram.percentile(step.latencies, 99) for step in steps[-WIDTH:]]),
         ),
         ("errors a second", units.count(sum(errors[-LATEST:]) / len(now)), sparkline(errors)),
@@ -98,6 +98,10 @@ def _rows(run: Run) -> list[tuple[str, str, str]]:
             ),
         ]
     return rows
+
+
+def _latency(latencies: histogram.Counts, percent: float) -> str:
+    return units.seconds(histogram.percentile(latencies, percent)) if latencies else "no answers"
 
 
 def sparkline(values: list[float]) -> str:
