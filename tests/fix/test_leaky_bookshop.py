@@ -1,0 +1,87 @@
+"""The leaky bookshop is repaired as a whole, and answers as before."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from letgo import checking, repairing
+from letgo.source.settings import Settings
+
+BOOKSHOP = Path(__file__).parents[2] / "examples" / "leaky"
+ANSWERS = Path(__file__).with_name("answers.py")
+DETACHED = "/used-again/orders/1/title"
+"""Answers with an error as long as it reads a row whose session is closed."""
+
+
+@pytest.fixture
+def repaired(tmp_path: Path) -> Path:
+    shutil.copytree(BOOKSHOP, tmp_path / "shop", ignore=shutil.ignore_patterns("__pycache__", ".letgo_cache", "*.db"))
+    settings = Settings(root=tmp_path / "shop", preview=True, fastapi_version="0.121.0")
+    repairs = repairing.fix([tmp_path / "shop"], settings, unsafe=True, use_cache=False)
+    assert repairs.left == ()
+    assert len(repairs.fixed) == 30
+    return tmp_path / "shop"
+
+
+def answers(directory: Path, database: str) -> dict[str, list[object]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        partner = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    env = os.environ | {"DATABASE_URL": database, "PARTNER_URL": partner}
+    done = subprocess.run(
+        [sys.executable, ANSWERS], cwd=directory, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def without_the_bug(found: dict[str, list[object]]) -> dict[str, list[object]]:
+    return {asked: answer for asked, answer in found.items() if DETACHED not in asked}
+
+
+def test_nothing_is_left_to_find_and_nothing_to_repair(repaired: Path) -> None:
+    settings = Settings(root=repaired, preview=True, fastapi_version="0.121.0")
+    followed = checking.follow_paths([repaired], settings, use_cache=False)
+    assert checking.check(followed, [repaired], settings).findings == ()
+    assert repairing.fix([repaired], settings, unsafe=True, use_cache=False).diffs == ()
+
+
+def test_no_comment_is_lost(repaired: Path) -> None:
+    def comments(directory: Path) -> list[str]:
+        return sorted(found for path in directory.rglob("*.py") for found in re.findall("  # .*", path.read_text()))
+
+    assert comments(repaired) == comments(BOOKSHOP)
+
+
+def test_every_handler_answers_the_same(repaired: Path, tmp_path: Path) -> None:
+    before = answers(BOOKSHOP, f"sqlite:///{tmp_path / 'before.db'}")
+    after = answers(repaired, f"sqlite:///{tmp_path / 'after.db'}")
+    assert without_the_bug(before) == without_the_bug(after)
+    assert len(before) > 60
+    assert before[f"get {DETACHED} 1"][0] == 500
+    assert after[f"get {DETACHED} 1"][0] == 200
+
+
+def test_every_handler_answers_the_same_with_postgres(repaired: Path, database: URL) -> None:
+    dsn = database.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    before = answers(BOOKSHOP, dsn)
+    subprocess.run([sys.executable, "-c", EMPTY, dsn], check=True)
+    after = answers(repaired, dsn)
+    assert without_the_bug(before) == without_the_bug(after)
+
+
+EMPTY = """
+import sys
+from sqlalchemy import create_engine, text
+with create_engine(sys.argv[1]).begin() as connection:
+    connection.execute(text("drop schema public cascade"))
+    connection.execute(text("create schema public"))
+"""
