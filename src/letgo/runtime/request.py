@@ -16,9 +16,7 @@ request.own_sessions()      # of these, the ones that nobody but the caller can 
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, Token
 from dataclasses import dataclass
 
 from sqlalchemy import event
@@ -81,21 +79,32 @@ def request_in(context: Context) -> Request | None:
     return context.get(_current)
 
 
-@contextmanager
-def entered(scope: Scope) -> Iterator[Request]:
-    """Run what is inside as code of the request with this `scope`, made now unless a layer further out has."""
-    if (shared := scope.get(SCOPE_KEY)) is not None:
-        yield shared
-        return
-    request = scope[SCOPE_KEY] = Request(scope)
-    token = _current.set(request)
-    try:
-        yield request
-    finally:
-        _current.reset(token)
-        request.forget()
-        # Scope and request know each other: left so, all that a request has made waits for the cyclic collector.
-        del scope[SCOPE_KEY]
+class entered:
+    """Run what is inside as code of the request with this `scope`, made now unless a layer further out has.
+
+    A class, as a generator would cost each request several times as much.
+    """
+
+    __slots__ = ("_scope", "_token")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._token: Token[Request | None] | None = None
+
+    def __enter__(self) -> Request:
+        scope = self._scope
+        if (shared := scope.get(SCOPE_KEY)) is not None:
+            found: Request = shared
+            return found
+        request = scope[SCOPE_KEY] = Request(scope)
+        self._token = _current.set(request)
+        return request
+
+    def __exit__(self, *error: object) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+            # Scope and request know each other: left so, all that a request has made waits for the cyclic collector.
+            self._scope.pop(SCOPE_KEY).forget()
 
 
 class RequestLayer:

@@ -72,14 +72,18 @@ def _find_whose(filename: str) -> int:
 def here(depth: int = 1) -> tuple[Frame, ...]:
     """The application's frames that lead to the caller, up to the framework that called the application.
 
-    SQLAlchemy runs an AsyncSession's work in a greenlet; what awaits it goes on in the parent's frames.
+    SQLAlchemy runs an AsyncSession's work in a greenlet. What awaits it goes on in the frames of the parent, and unless
+    it is code of the application that runs there (`AsyncSession.run_sync`), all that matters is in those.
     """
     found: list[Frame] = []
     known = _whose.get
-    frame: FrameType | None = sys._getframe(depth)
+    above = _frame_above_greenlet(found)
+    frame: FrameType | None = sys._getframe(depth) if above is None or _runs_sync(above) else above
     for _ in range(DEEPEST):
-        if frame is None and (frame := _frame_above_greenlet(found)) is None:
-            break
+        if frame is None:
+            if found or above is None:
+                break
+            frame, above = above, None
         code = frame.f_code
         owner = known(code.co_filename)
         if owner is None:
@@ -101,6 +105,17 @@ def _frame_above_greenlet(found: list[Frame]) -> FrameType | None:
     parent = greenlet.getcurrent().parent if greenlet is not None and not found else None
     frame: FrameType | None = parent.gr_frame if parent is not None else None
     return frame
+
+
+def _runs_sync(frame: FrameType | None) -> bool:
+    """Whether SQLAlchemy runs a function of the application in a greenlet, as far as the frames above it tell."""
+    for _ in range(4):
+        if frame is None:
+            break
+        if frame.f_code.co_name == "run_sync":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def live_frames(depth: int = 1) -> Iterator[FrameType]:

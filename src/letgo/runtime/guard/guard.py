@@ -59,7 +59,8 @@ class Guard:
             await self.page(scope, receive, send)
         elif self.settings.sample < 1 and random.random() >= self.settings.sample:
             scope[WATCH] = None
-            await self.app(scope, receive, send)
+            with entered(scope):
+                await self.app(scope, receive, send)
         else:
             await self._watched(scope, receive, send)
 
@@ -81,7 +82,6 @@ class Guard:
             raise TransactionHeld(tuple(watch.found), self.settings.root)
 
     async def _finish(self, watch: Watch) -> None:
-        watch.coroutine = None
         if watch.open:
             left = _safely(watch.abandoned) or []
             if self.settings.mode in ("raise", "release"):
@@ -91,6 +91,9 @@ class Guard:
             _safely(self.recorder.raw_left, watch, raw)
         watch.over = True
         _safely(self.recorder.finished, watch)
+        # No cycle is left behind: the collector would have to look at everything that the request has made.
+        del watch.scope[WATCH]
+        watch.error = watch.coroutine = watch.task = None
 
 
 class _Sender:
@@ -134,7 +137,7 @@ class _Sender:
 
 def start(recorder: Recorder) -> None:
     """Follow the engines of this process from now on, for this recorder also what they do outside of requests."""
-    tracking.listen()
+    tracking.listen(more=recorder.settings.mode == "raise")
     if recorder.settings.idle_timeout is not None:
         timeout.listen()
     if recorder.settings.name_route:

@@ -25,7 +25,7 @@ from sqlalchemy.pool import Pool
 from letgo import __version__
 from letgo.runtime.guard import pools
 from letgo.runtime.guard.recorder import Recorder, Route
-from letgo.runtime.guard.tracking import Background, opened, safely, taken
+from letgo.runtime.guard.tracking import Background, listen, opened, safely, taken
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -79,6 +79,7 @@ def _instrument_pools(meter: Any) -> None:
     )
     waited = meter.create_histogram("db.client.connection.wait_time", "s")
     used = meter.create_histogram("db.client.connection.use_time", "s")
+    listen(more=True)
     pools.measure(lambda pool, seconds: waited.record(seconds, {POOL: _name(pool)}))
 
     @safely

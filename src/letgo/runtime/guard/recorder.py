@@ -69,7 +69,7 @@ class Recorder:
         self.unplaced = 0
         self.accepted = ""
         self._by_endpoint: dict[tuple[object, ...], Route] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may end a transaction while it is held
 
     def route(self, name: str) -> Route:
         route = self.routes.get(name)

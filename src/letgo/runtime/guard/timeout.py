@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from letgo.runtime.guard.tracking import KEY, Open, safely
+from letgo.runtime.guard.tracking import open_on, safely
 
 NAME = "idle_in_transaction_session_timeout"
 LOWER = (
@@ -28,7 +28,7 @@ def listen() -> None:
 def _lower(connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
     if connection.dialect.name != "postgresql":
         return
-    found: Open | None = connection.info.get(KEY)
+    found = open_on(connection)
     if found is None or found.statements != 1 or found.watch.settings.idle_timeout is None:
         return
     first = connection.connection.cursor()

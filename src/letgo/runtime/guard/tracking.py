@@ -1,11 +1,12 @@
 """Which transactions are open in this process: since when, since which statement, and whether anybody uses them.
 
 SQLAlchemy tells it through its public events. An `Open` is made at `begin` and ends with `commit`, `rollback`,
-`invalidate` or the connection's way back into its pool, whichever comes first. Between two statements it is idle: that
-is what a hold is made of. Only what belongs to a `Watch` is followed; the rest costs a look into a dictionary.
+`invalidate` or with its connection, whichever comes first. Between two statements it is idle: that is what a hold is
+made of. Only what belongs to a `Watch` is followed; the rest costs a look into a dictionary.
 
-A session that joins a transaction begun outside the request (as test suites do, to roll everything back) gets an
-`Open` of its own, from its first use to its commit, rollback or close.
+Six events are enough for that, and each is paid for by every request. Who counts connections or runs tests listens to
+more: which connections are taken at all, and what a session has open that joins a transaction begun outside the
+request, as in test suites that roll everything back. That gets an `Open` of its own, from its first use to its end.
 """
 
 import logging
@@ -25,21 +26,23 @@ from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import Pool
 
 from letgo.holds import Wait
-from letgo.runtime.guard import frames
-from letgo.runtime.guard.frames import Frame
+from letgo.runtime.guard.frames import Frame, here
 from letgo.runtime.request import current_request
 
 if TYPE_CHECKING:
     from letgo.runtime.guard.watch import Watch
 
-KEY = "letgo.open"
 WATCH = "letgo.watch"
-"""Where a connection keeps what is open on it, and an ASGI scope who watches it."""
+"""Where an ASGI scope keeps who watches it."""
 log = logging.getLogger("letgo.guard")
 Handler = TypeVar("Handler", bound=Callable[..., None])
 
 opened: dict[int, "Open"] = {}
 """All that is open now."""
+_by_connection: dict[int, "Open"] = {}
+"""The same, by the identity of the `Connection`."""
+_joined: dict[int, "Open"] = {}
+"""By the identity of the session, what it has open inside of a transaction that is not its own."""
 taken: dict[int, "Taken"] = {}
 """The connections that are out of their pools now."""
 engines: dict[int, "ref[Engine]"] = {}
@@ -63,6 +66,13 @@ class Taken:
         self.at = at
 
 
+class Reference(ref[Connection]):
+    """A connection with the key under which it is known, for when it is there no more."""
+
+    __slots__ = ("key",)
+    key: int
+
+
 class Open:
     """A transaction. Times are seconds of the monotonic clock; `idle` is what went by without work, up to `last`."""
 
@@ -74,7 +84,7 @@ class Open:
     statements = 0
     wrote = False
     session: "ref[Session] | None" = None
-    connection: "ref[Connection] | None" = None
+    connection: Reference | None = None
     engine: Engine | None = None
     handed_to: Frame | None = None
     inner: "Open | None" = None
@@ -83,6 +93,7 @@ class Open:
     allowed = ""
     told = 0.0
     looked = 0.0
+    key = 0
 
     def __init__(self, watch: "Watch", connection: Connection | None, at: tuple[Frame, ...]) -> None:
         self.watch = watch
@@ -94,7 +105,9 @@ class Open:
         if self.thread == watch.thread:
             self.task = task_here()
         if connection is not None:
-            self.connection = ref(connection)
+            self.key = id(connection)
+            self.connection = Reference(connection, _gone)
+            self.connection.key = self.key
             self.engine = connection.engine
         if watch.reasons:
             self.allowed = watch.reasons[-1]
@@ -104,21 +117,23 @@ class Open:
         return 0.0 if self.busy else now - self.last
 
 
-def listen() -> None:
-    """Follow all engines of the process. To call it again changes nothing."""
-    if event.contains(Engine, "begin", _begin):
-        return
-    for target, name, handler in _LISTENERS:
-        event.listen(target, name, handler)
+def listen(more: bool = False) -> None:
+    """Follow all engines of the process; with `more`, their connections and joined sessions as well.
+
+    To call it again changes nothing.
+    """
+    for target, name, handler in (*_LISTENERS, *_MORE) if more else _LISTENERS:
+        if not event.contains(target, name, handler):
+            event.listen(target, name, handler)
 
 
 def stop_listening() -> None:
     """Follow nothing any more."""
-    if event.contains(Engine, "begin", _begin):
-        for target, name, handler in _LISTENERS:
+    for target, name, handler in (*_LISTENERS, *_MORE):
+        if event.contains(target, name, handler):
             event.remove(target, name, handler)
-    opened.clear()
-    taken.clear()
+    for known in (opened, taken, _by_connection, _joined):
+        known.clear()
 
 
 def safely(handler: Handler) -> Handler:
@@ -129,10 +144,15 @@ def safely(handler: Handler) -> Handler:
         try:
             handler(*arguments)
         except Exception:
-            log.exception("the guard failed in %s; the application goes on", handler.__name__)
+            failed(handler.__name__)
 
     guarded.__dict__.pop("__wrapped__", None)
     return guarded  # type: ignore[return-value]
+
+
+def failed(where: str) -> None:
+    """Log what is being handled: a defect of the guard."""
+    log.exception("the guard failed in %s; the application goes on", where)
 
 
 def current_watch() -> "Watch | None":
@@ -140,82 +160,97 @@ def current_watch() -> "Watch | None":
     request = current_request()
     if request is None:
         return Background.watch
-    watch: Watch | None = request.scope.get(WATCH)
-    return Background.watch if watch is not None and watch.over else watch
+    watch: Watch | None = request.scope.get(WATCH, Background.watch)
+    return watch
 
 
-@safely
-def _checkout(dbapi_connection: Any, record: Any, proxy: Any) -> None:
-    watch = current_watch()
-    if watch is not None:
-        found = taken[id(record)] = Taken(watch, _raw_frames())
-        watch.raw += bool(found.at)
+def open_on(connection: Connection) -> Open | None:
+    """What is open on a connection, if it is watched."""
+    return _by_connection.get(id(connection))
 
 
 def _forget(key: int, _: object) -> None:
     engines.pop(key, None)
 
 
-def _raw_frames() -> tuple[Frame, ...]:
-    """The stack, when the connection is taken past `Connection`: then no `begin` will tell it."""
-    frame: FrameType | None = sys._getframe(3)
-    for _ in range(10):
-        if frame is None:
-            break
-        if frame.f_code is _CONNECTING:
-            return ()
-        frame = frame.f_back
-    return frames.here(3)
-
-
-_CONNECTING = Connection.__init__.__code__
-
-
-@safely
 def _begin(connection: Connection) -> None:
     watch = current_watch()
     if watch is None:
         return
-    engine = connection.engine
-    if id(engine) not in engines:
-        engines[id(engine)] = ref(engine, partial(_forget, id(engine)))
-    found = Open(watch, connection, frames.here(3))
-    connection.info[KEY] = found
-    opened[id(found)] = found
-    watch.began(found)
+    try:
+        engine = connection.engine
+        if id(engine) not in engines:
+            engines[id(engine)] = ref(engine, partial(_forget, id(engine)))
+        found = Open(watch, connection, here(2))
+        _by_connection[found.key] = found
+        opened[id(found)] = found
+        watch.began(found)
+    except Exception:
+        failed("begin")
 
 
-@safely
 def _after_begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    found: Open | None = connection.info.get(KEY)
-    if found is None or found.session is not None or found.ended:
-        watch = current_watch()
-        if watch is None or (found is not None and found.watch is watch and not found.ended):
-            return
-        found = _join(session, connection, watch, found)
-    found.session = ref(session)
-    found.watch.session_began(found, session)
+    try:
+        found = _by_connection.get(id(connection))
+        if found is not None and found.session is None:
+            found.session = ref(session)
+            found.watch.session_began(found, session)
+    except Exception:
+        failed("after_begin")
 
 
-def _join(session: Session, connection: Connection, watch: "Watch", outer: Open | None) -> Open:
-    """What a session has open inside of a transaction that began outside of the request."""
-    found = Open(watch, None, frames.here(4))
-    found.engine = connection.engine
-    found.busy = False
-    session.info[KEY] = found
-    opened[id(found)] = found
-    if outer is None or outer.ended:
-        connection.info[KEY] = found
-    else:
-        outer.inner = found
-    watch.began(found)
-    return found
+def _before_execute(
+    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+) -> None:
+    found = _by_connection.get(id(connection))
+    try:
+        while found is not None:
+            if not found.busy:
+                now = monotonic()
+                found.idle += now - found.last
+                found.busy = True
+                if found.pending is not None:
+                    settle(found, now)
+            found.thread = threading.get_ident()
+            if not found.statements:
+                found.statement = statement
+            found.statements += 1
+            if not found.wrote and statement[:6].upper() != "SELECT":
+                found.wrote = True
+            found = found.inner
+    except Exception:
+        failed("before_cursor_execute")
 
 
-@safely
-def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
-    if transaction.parent is None and (found := session.info.pop(KEY, None)) is not None:
-        end(found, "close")
+def _after_execute(
+    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+) -> None:
+    found = _by_connection.get(id(connection))
+    while found is not None:
+        found.busy = False
+        found.last = monotonic()
+        found = found.inner
+
+
+def _commit(connection: Connection) -> None:
+    if (found := _by_connection.get(id(connection))) is not None:
+        end(found, "commit")
+
+
+def _rollback(connection: Connection) -> None:
+    if (found := _by_connection.get(id(connection))) is not None:
+        end(found, "rollback")
+
+
+def _gone(reference: "ref[Connection]") -> None:
+    """Nobody has ended the transaction: its connection was collected, and the pool has it back."""
+    if isinstance(reference, Reference) and (found := _by_connection.get(reference.key)) is not None:
+        end(found, "collected")
+
+
+def _error(context: ExceptionContext) -> None:
+    if context.connection is not None:
+        _after_execute(context.connection, None, "", None, None, False)
 
 
 @safely
@@ -227,72 +262,19 @@ def _after_soft_rollback(session: Session, transaction: SessionTransaction) -> N
 
 
 @safely
-def _before_execute(
-    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
-) -> None:
-    found: Open | None = connection.info.get(KEY)
-    while found is not None:
-        now = monotonic()
-        if not found.busy:
-            found.idle += now - found.last
-            found.busy = True
-            if found.pending is not None:
-                settle(found, now)
-        found.thread = threading.get_ident()
-        if not found.statements:
-            found.statement = statement
-        found.statements += 1
-        if not found.wrote and statement[:6].upper() != "SELECT":
-            found.wrote = True
-        found = found.inner
-
-
-@safely
-def _after_execute(
-    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
-) -> None:
-    found: Open | None = connection.info.get(KEY)
-    while found is not None:
-        found.busy = False
-        found.last = monotonic()
-        found = found.inner
-
-
-@safely
-def _error(context: ExceptionContext) -> None:
-    if context.connection is not None and not context.connection.invalidated:
-        found: Open | None = context.connection.info.get(KEY)
-        while found is not None:
-            found.busy = False
-            found.last = monotonic()
-            found = found.inner
-
-
-@safely
-def _commit(connection: Connection) -> None:
-    if (found := connection.info.pop(KEY, None)) is not None:
-        end(found, "commit")
-
-
-@safely
-def _rollback(connection: Connection) -> None:
-    if not connection.invalidated and (found := connection.info.pop(KEY, None)) is not None:
-        end(found, "rollback")
-
-
-@safely
-def _checkin(dbapi_connection: Any, record: Any) -> None:
-    taken.pop(id(record), None)
-    if (found := record.info.pop(KEY, None)) is not None:
-        end(found, "checkin")
-
-
-@safely
 def _invalidate(dbapi_connection: Any, record: Any, error: BaseException | None) -> None:
+    """The connection is thrown away, in the middle of the transaction if there is one."""
     taken.pop(id(record), None)
-    if (found := record.info.pop(KEY, None)) is not None:
+    for found in [found for found in list(opened.values()) if _is_on(found, dbapi_connection)]:
         found.watch.lost(found, error)
         end(found, "lost")
+
+
+def _is_on(found: Open, dbapi_connection: Any) -> bool:
+    connection = found.connection() if found.connection is not None else None
+    if connection is None or connection.closed or connection.invalidated:
+        return False
+    return connection.connection.dbapi_connection is dbapi_connection
 
 
 _LISTENERS: tuple[tuple[Any, str, Callable[..., None]], ...] = (
@@ -302,12 +284,69 @@ _LISTENERS: tuple[tuple[Any, str, Callable[..., None]], ...] = (
     (Engine, "before_cursor_execute", _before_execute),
     (Engine, "after_cursor_execute", _after_execute),
     (Engine, "handle_error", _error),
-    (Pool, "checkout", _checkout),
-    (Pool, "checkin", _checkin),
     (Pool, "invalidate", _invalidate),
     (Session, "after_begin", _after_begin),
-    (Session, "after_transaction_end", _after_transaction_end),
     (Session, "after_soft_rollback", _after_soft_rollback),
+)
+
+
+@safely
+def _checkout(dbapi_connection: Any, record: Any, proxy: Any) -> None:
+    if (watch := current_watch()) is not None:
+        found = taken[id(record)] = Taken(watch, _raw_frames())
+        watch.raw += bool(found.at)
+
+
+def _raw_frames() -> tuple[Frame, ...]:
+    """The stack, when the connection is taken past `Connection`: then no `begin` will tell it."""
+    frame: FrameType | None = sys._getframe(3)
+    for _ in range(10):
+        if frame is None:
+            break
+        if frame.f_code is _CONNECTING:
+            return ()
+        frame = frame.f_back
+    return here(3)
+
+
+_CONNECTING = Connection.__init__.__code__
+
+
+@safely
+def _checkin(dbapi_connection: Any, record: Any) -> None:
+    taken.pop(id(record), None)
+
+
+@safely
+def _after_begin_joined(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    outer, watch = _by_connection.get(id(connection)), current_watch()
+    if watch is None or (outer is not None and outer.watch is watch):
+        return
+    found = Open(watch, None, here(3))
+    found.engine = connection.engine
+    found.busy = False
+    found.session = ref(session)
+    _joined[id(session)] = opened[id(found)] = found
+    if outer is None:
+        found.key = id(connection)
+        _by_connection[found.key] = found
+    else:
+        outer.inner = found
+    watch.began(found)
+    watch.session_began(found, session)
+
+
+@safely
+def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
+    if _joined and transaction.parent is None and (found := _joined.pop(id(session), None)) is not None:
+        end(found, "close")
+
+
+_MORE: tuple[tuple[Any, str, Callable[..., None]], ...] = (
+    (Pool, "checkout", _checkout),
+    (Pool, "checkin", _checkin),
+    (Session, "after_begin", _after_begin_joined),
+    (Session, "after_transaction_end", _after_transaction_end),
 )
 
 
@@ -315,16 +354,20 @@ def end(found: Open, how: str) -> None:
     """The transaction is over."""
     if opened.pop(id(found), None) is None:
         return
-    now = monotonic()
-    if not found.busy:
-        found.idle += now - found.last
-        if found.pending is not None:
-            settle(found, now)
-    found.ended = how
-    found.last = now
-    if found.inner is not None:
-        end(found.inner, how)
-    found.watch.ended(found)
+    try:
+        _by_connection.pop(found.key, None)
+        now = monotonic()
+        if not found.busy:
+            found.idle += now - found.last
+            if found.pending is not None:
+                settle(found, now)
+        found.ended = how
+        found.last = now
+        if found.inner is not None:
+            end(found.inner, how)
+        found.watch.ended(found)
+    except Exception:
+        failed(how)
 
 
 def settle(found: Open, now: float) -> None:

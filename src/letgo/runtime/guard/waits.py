@@ -44,6 +44,8 @@ def wait_in(stack: Sequence[Stop], root: str) -> Wait | None:
     if inner is None:
         return None
     place, callee = stack[inner], _callee(stack[:inner])
+    if callee is not None and callee.module.startswith(("sqlalchemy.", "sqlmodel.")):
+        return None  # it works with the database, on another connection
     if callee is None:
         what, kind = _as_written(place)
     else:

@@ -84,15 +84,17 @@ class Watch:
     # What the tracker tells.
 
     def began(self, found: Open) -> None:
-        others = [other for other in self.open.values() if other.engine is found.engine]
+        if self.open and self.scope and not found.allowed:
+            first = next((other for other in self.open.values() if other.engine is found.engine), None)
+            if first is not None:
+                judge_nested(self, found, first)
         self.open[id(found)] = found
         self.transactions += 1
-        if others and self.in_request and not found.allowed:
-            judge_nested(self, found, others[0])
 
     def session_began(self, found: Open, session: Session) -> None:
-        found.again = self.lives.get(id(session), "") if self.in_request else ""
-        if self.phase is not Phase.HANDLER:
+        if self.lives:
+            found.again = self.lives.get(id(session), "")
+        if self.phase:
             found.handed_to = _function_given(session)
         if found.again == "close" and self.phase is Phase.HANDLER and not found.allowed:
             judge_reuse(self, found)
@@ -118,16 +120,15 @@ class Watch:
     def ended(self, found: Open) -> None:
         self.open.pop(id(found), None)
         self.idle += found.idle
-        session = found.session() if found.session is not None else None
-        if session is not None and self.in_request and not self.over:
-            self.lives[id(session)] = "commit" if found.ended == "commit" else "close"
+        if found.session is not None and self.scope and not self.over:
+            self.lives[id(found.session())] = "commit" if found.ended == "commit" else "close"
         if found.told:
             self.recorder.let_go(self, found)
-        if found.handed_to is not None and found.phase is Phase.FINISHED and self.in_request and not found.allowed:
+        if found.handed_to is not None and found.phase is Phase.FINISHED and self.scope and not found.allowed:
             site = site_of(found.handed_to, self.settings.root)
             found.waits.append(Wait(WaitKind.TASK, site.function, site, (), found.last - found.began))
         if found.waits:
-            judge(self, found, here(4))
+            judge(self, found, here(3))
 
     # What the response tells.
 
@@ -171,7 +172,7 @@ def _alive(found: Open, request_task: "Task[Any] | None") -> bool:
 def _function_given(session: Session) -> Frame | None:
     """The outermost function of the application, of those that run here, that got the session as an argument."""
     given: Frame | None = None
-    for frame in live_frames(5):
+    for frame in live_frames(4):
         code = frame.f_code
         if whose(code.co_filename) == OURS:
             names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

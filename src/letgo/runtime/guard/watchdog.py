@@ -83,7 +83,7 @@ class Watchdog:
             if before is None or before.last != found.last or before.thread != thread:
                 suspects[id(found)] = Suspect(found.last, thread, used, now)
             else:
-                suspects[id(found)] = before
+                suspects[id(found)] = Suspect(found.last, thread, used, now)
                 busy = thread is not None and used - before.used >= BUSY_SHARE * (now - before.at)
                 self._tell(found, stack, busy, now)
         self._suspects = suspects
@@ -95,7 +95,9 @@ class Watchdog:
             if found.pending is not None and found.pending.site != wait.site:
                 settle(found, now)
                 found.looked = now
-            found.pending = wait
+            # Whoever has waited there at all does not only compute: a client loads its certificates, then it calls.
+            if found.pending is None or found.pending.kind is WaitKind.COMPUTE:
+                found.pending = wait
         idle = found.idle + found.idle_for(now)
         if not found.told and idle >= watch.settings.held and not (found.allowed or watch.reasons):
             found.told = idle
