@@ -26,6 +26,7 @@ demo: .venv/dev.stamp ## Check, prove, fix, check and prove a copy of the leaky 
 	@$(BIN)/letgo check .demo --statistics || test $$? -eq 1
 	@$(PROVE) --app-dir .demo $(HOLDS) --no-html --json .demo/before.json || test $$? -eq 99
 	@$(BIN)/letgo fix .demo --unsafe --allow-dirty
+	@git --no-pager diff --no-index --unified=2 examples/leaky/app/routers/used_again.py .demo/app/routers/used_again.py || true
 	@$(BIN)/letgo check .demo
 	@$(PROVE) --app-dir .demo $(HOLDS) --compare .demo/before.json
 	@echo "The audit before: file://$(CURDIR)/letgo-audit.html"
