@@ -20,7 +20,8 @@ from letgo.prove.models import Schedule
 from letgo.prove.outcome import Outcome, Verdict
 from letgo.prove.plan import Plan
 from letgo.prove.postgres import embedded_postgres
-from letgo.prove.running import Run, prove
+from letgo.prove.run import Run
+from letgo.prove.running import prove
 from letgo.prove.thresholds import default_thresholds, parse
 from letgo.source.errors import UserError
 
@@ -84,6 +85,11 @@ def test_a_port_that_is_taken_is_told(plan: Plan) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"port {port} can't be had"):
             run(replace(plan, app=replace(HELD, port=port)))
+
+
+def test_an_address_where_nobody_answers_is_told(plan: Plan) -> None:
+    with pytest.raises(UserError, match="nobody answers at http"):
+        run(replace(plan, app=None, url="http://127.0.0.1:1"))
 
 
 def test_a_bug_in_the_scenario_leaves_an_incomplete_run(plan: Plan, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import URL
-from tests.prove.conftest import APPS
+from tests.prove.conftest import APPS, Server
 
 from letgo.prove.application import App
 from letgo.prove.models import Schedule
@@ -78,13 +78,15 @@ def test_without_a_scenario_users_come_from_the_openapi_and_the_report_says_so(p
     assert "left out: GET /broken: answered with status 500" in outcome.setup.notes
 
 
-def test_setup_runs_before_the_app_with_its_database_and_beside_runs_along(plan: Plan, tmp_path: Path) -> None:
+def test_setup_runs_before_the_app_with_its_database_and_beside_runs_along(
+    plan: Plan, tmp_path: Path, server: Server
+) -> None:
     see = "import os, pathlib, time; pathlib.Path('{}').write_text(os.environ['SHOP_DSN']); time.sleep({})"
     outcome = run(
         replace(
             plan,
             app=None,
-            url="http://127.0.0.1:1",
+            url=server.url,
             dsn_env="SHOP_DSN",
             dsn_scheme="postgresql+asyncpg",
             setup=(f'{sys.executable} -c "{see.format("setup", 0)}"',),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from letgo.prove import histogram, units
 from letgo.prove.plan import Plan
-from letgo.prove.running import Run
+from letgo.prove.run import Run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,7 +58,7 @@ def _picture(run: Run, plan: Plan) -> "RenderableType":
 
 def _progress(run: Run) -> str:
     schedule = run.plan.schedule
-    if run.phase != "load":
+    if not run.start or run.phase == "ending":
         return run.phase
     phases = (("ramp up", schedule.ramp_up), ("hold", schedule.hold), ("ramp down", schedule.ramp_down))
     passed = run.elapsed

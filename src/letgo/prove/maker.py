@@ -153,7 +153,7 @@ def allow_connections(count: int) -> None:
         return
     if hard != resource.RLIM_INFINITY and hard < wanted:
         raise OSError(
-            f"{count} connections need {wanted} open files, and the limit is {hard}: raise it with `ulimit -n`"
+            f"{count} connections need {wanted} open files, and the limit is {hard}; raise it with `ulimit -Hn`"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 

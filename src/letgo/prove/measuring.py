@@ -25,7 +25,8 @@ def metrics(
     """All metrics by name; those of the database are left out without a sampler."""
     latencies = recording.latencies()
     wanted = {float(match[1]) for each in thresholds if (match := PERCENTILE.fullmatch(each.metric))}
-    full = [step for step in recording.steps[:-1] if step.users]
+    first, last = (int(edge / recording.step) for edge in recording.hold)
+    full = recording.steps[first:last]
     found = {
         "rps": recording.good_in_hold / (recording.seconds_in_hold() or 1.0),
         "rps.min": min(((step.requests - step.errors) / recording.step for step in full), default=0.0),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from letgo.prove.application import App
+from letgo.prove.connection import target_of
 from letgo.prove.models import Schedule
 from letgo.prove.plan import HOLD, RAMP_DOWN, RAMP_UP, USERS, Locust, Plan, makers_for
 from letgo.prove.thresholds import default_thresholds, parse
@@ -132,6 +133,14 @@ def _text(value: object, key: str, place: Place) -> str:
     return value
 
 
+def _url(value: object, key: str, place: Place) -> str:
+    try:
+        target_of(_text(value, key, place))
+    except ValueError as error:
+        raise place.error(key, f"is {value!r}", "It must be the address of an app: http://127.0.0.1:8000.") from error
+    return str(value)
+
+
 def _texts(value: object, key: str, place: Place) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list | tuple):
@@ -176,7 +185,7 @@ def _directory(value: object, key: str, place: Place) -> Path:
 
 PARSERS: Mapping[str, Parser] = {
     "app": _text,
-    "url": _text,
+    "url": _url,
     "app_dir": _directory,
     "server": _one_of("uvicorn", "granian"),
     "workers": _whole(1),

@@ -3,72 +3,36 @@
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from letgo import __version__
-from letgo.prove import measuring
 from letgo.prove.application import running
+from letgo.prove.concluding import conclude
 from letgo.prove.connection import target_of
 from letgo.prove.databases import database, for_app
-from letgo.prove.machine import this_machine
-from letgo.prove.maker import Job
+from letgo.prove.maker import Job, allow_connections
 from letgo.prove.makers import Ended, Message, making
 from letgo.prove.openapi import users_from_openapi
-from letgo.prove.outcome import FORMAT, Cost, Outcome, Setup, Verdict
+from letgo.prove.outcome import Outcome
 from letgo.prove.plan import Plan
-from letgo.prove.processes import Supervised, supervised
+from letgo.prove.processes import supervised
 from letgo.prove.recording import Recording
+from letgo.prove.run import LOCUST_SECONDS, Run
 from letgo.prove.sampler import Sampler
 from letgo.prove.scenario import Request, load_users
-from letgo.prove.thresholds import Threshold
 from letgo.prove.ticks import STEP, Began, Bug, Tick
 from letgo.source.errors import UserError
 
 LEAD_SECONDS = 0.5
 """From the start of the makers to the start of the load."""
-
-SILENT_SECONDS = 30.0
-"""If no maker says anything for so long, something is wrong with all of them."""
-
-
-LOCUST_SECONDS = 150.0
-"""The same for Locust, which may first have to wait for its workers."""
-
-
-@dataclass(slots=True)
-class Run:
-    """What is known of a run while it goes on. `phase` says in words what it does now."""
-
-    plan: Plan
-    phase: str = ""
-    start: float = 0.0
-    recording: Recording = field(default_factory=lambda: Recording((0, 0)))
-    sampler: Sampler | None = None
-    app: Supervised | None = None
-    app_cpu: list[tuple[float, float]] = field(default_factory=list)
-    incomplete: list[str] = field(default_factory=list)
-    hopeless: str = ""
-    notes: list[str] = field(default_factory=list)
-    users_from: str = ""
-    database: str = ""
-    makers: int = 0
-    maker: str = "letgo"
-    locusts: Sequence[Supervised] = ()
-    patience: float = SILENT_SECONDS
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds of load so far."""
-        return max(0.0, time.perf_counter() - self.start) if self.start else 0.0
-
 
 Observe = Callable[[Run], None]
 """Called whenever there is something new to show."""
@@ -85,6 +49,7 @@ def prove(plan: Plan, observe: Observe) -> Outcome:
             observe(run)
 
         stack.enter_context(ended_in_order())
+        open_files_for(plan)
         phase("starting Postgres" if plan.dsn is None else "connecting to Postgres")
         dsn, run.database = stack.enter_context(database(plan.dsn))
         run.sampler = stack.enter_context(Sampler(dsn))
@@ -101,9 +66,15 @@ def prove(plan: Plan, observe: Observe) -> Outcome:
             phase(f"starting {plan.app.name}")
             url, run.app = stack.enter_context(running(plan.app, environment))
         assert url is not None
+        somebody_listens_at(url)
         phase("reading what users do")
         messages = stack.enter_context(load(run, url))
-        phase("load")
+        attached = plan.locust.attached if plan.locust else 0
+        phase(
+            f"load, once {attached} workers have come: locust -f FILE --worker --master-host HERE"
+            if attached
+            else "load"
+        )
         follow(run, messages, observe)
         phase("ending")
         return conclude(run, started)
@@ -125,8 +96,6 @@ def load(run: Run, url: str) -> "Iterator[SimpleQueue[Message]]":
     run.makers = 1 + locust.workers
     run.users_from = f"{locust.file.name}, by Locust"
     run.notes.append("Locust rounds latencies to two digits, and has no ramp down")
-    if locust.attached:
-        run.phase = f"waiting for {locust.attached} Locust workers: locust -f - --worker --master-host <this machine>"
     with locust_making(locust, schedule, url, run.plan.directory) as (messages, run.locusts):
         yield messages
 
@@ -139,6 +108,22 @@ def ended_in_order() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def somebody_listens_at(url: str) -> None:
+    target = target_of(url)
+    try:
+        socket.create_connection((target.host, target.port), timeout=5).close()
+    except OSError as error:
+        raise UserError(f"nobody answers at {url}: {error}", "Start the app first, or let letgo start it.") from error
+
+
+def open_files_for(plan: Plan) -> None:
+    """A file for each connection, here and in the processes that inherit our limit: the makers and the app."""
+    try:
+        allow_connections(plan.schedule.users)
+    except OSError as error:
+        raise UserError(str(error), "Or take fewer --users.") from error
 
 
 def set_up(command: str, environment: dict[str, str], plan: Plan) -> None:
@@ -254,98 +239,9 @@ def look_after_app(run: Run) -> None:
 def abort_if_hopeless(run: Run) -> None:
     hopeless = [each for each in run.plan.thresholds if each.hopeless_once_missed]
     if hopeless and run.start and run.elapsed:
-        found = current_metrics(run, hopeless)
+        found = run.metrics(hopeless)
         for threshold in hopeless:
             measured = found.get(threshold.metric)
             if measured is not None and not threshold.holds(measured):
                 run.hopeless = f"ended early, because {threshold.expression} can't be met any more"
                 return
-
-
-def current_metrics(run: Run, thresholds: Sequence[Threshold] = ()) -> dict[str, float]:
-    seen = run.sampler.seen if run.sampler else None
-    return measuring.metrics(run.recording, seen, run.start, thresholds)
-
-
-# --- afterwards ------------------------------------------------------------------------------------------------------
-
-
-def conclude(run: Run, started: datetime) -> Outcome:
-    plan, recording = run.plan, run.recording
-    assert run.sampler is not None
-    seen = run.sampler.seen
-    end = run.start + recording.until
-    run.sampler.stop()
-    found = current_metrics(run, plan.thresholds)
-    share = measuring.seen_share(seen, run.start, end)
-    judgements = measuring.judge(plan.thresholds, found, share)
-    incomplete = list(run.incomplete)
-    if any(each.passed is None for each in judgements):
-        incomplete.append(why_unseen(run, share))
-    if not recording.requests:
-        incomplete.append("not one request ended")
-    if any(each.passed is False for each in judgements) and not run.incomplete:
-        verdict = Verdict.FAILED
-    else:
-        verdict = Verdict.INCOMPLETE if incomplete else Verdict.PASSED
-    return Outcome(
-        format=FORMAT,
-        letgo=__version__,
-        title=plan.title,
-        started=started.isoformat(timespec="seconds"),
-        seconds=round(recording.until, 3),
-        verdict=verdict,
-        incomplete=tuple(incomplete),
-        judgements=judgements,
-        metrics={name: round(value, 6) for name, value in found.items()},
-        setup=setup_of(run),
-        timeline=measuring.timeline(recording, seen, run.start, run.app_cpu),
-        routes=measuring.routes(recording),
-        holders=measuring.holders(seen),
-        failures=measuring.failures(recording),
-        gaps=measuring.gaps(seen, run.start, end),
-        cost=cost_of(run),
-        machine=this_machine(run.sampler.server_version),
-    )
-
-
-def why_unseen(run: Run, share: float) -> str:
-    assert run.sampler is not None
-    if any(sample.unseen for sample in run.sampler.seen.samples):
-        return "the database role may not see the sessions of others: grant it pg_monitor, or connect as the app's role"
-    return f"the database could be seen for only {share:.0%} of the time"
-
-
-def setup_of(run: Run) -> Setup:
-    plan, schedule = run.plan, run.plan.schedule
-    return Setup(
-        app=plan.title,
-        server=plan.app.server if plan.app else "(was running)",
-        workers=plan.app.workers if plan.app else 0,
-        database=run.database,
-        model="open" if schedule.rate else "closed",
-        users=schedule.users,
-        rate=schedule.rate,
-        ramp_up=schedule.ramp_up,
-        hold=schedule.hold,
-        ramp_down=schedule.ramp_down,
-        timeout=plan.timeout,
-        users_from=run.users_from,
-        notes=(*filter(None, [run.hopeless]), *run.notes),
-    )
-
-
-def cost_of(run: Run) -> Cost:
-    recording, samples = run.recording, run.sampler.seen if run.sampler else None
-    seconds = recording.until or 1.0
-    app = run.app_cpu
-    return Cost(
-        makers=run.makers,
-        maker=run.maker,
-        cpu_share=round(recording.cpu_seconds / seconds, 4),
-        cpu_per_request=round(recording.cpu_seconds / (recording.requests or 1), 9),
-        late=round(recording.late, 4),
-        samples=len(samples.samples) if samples else 0,
-        sample_seconds=round(samples.asking / (len(samples.samples) or 1), 6) if samples else 0.0,
-        app_cpu_share=round((app[-1][1] - app[0][1]) / (app[-1][0] - app[0][0]), 3) if len(app) > 1 else None,
-    )
