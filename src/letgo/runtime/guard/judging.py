@@ -98,7 +98,7 @@ def judge_orphan(watch: "Watch", found: "Open") -> None:
         _misuse(watch, found, MisuseKind.NEVER_CLOSED, source)
     hold = _hold(watch, found, handler, source, None)
     if found.handed_to is None:
-        for kind in dict.fromkeys(wait.kind for wait in hold.waits if wait.kind not in AT_RETURN):
+        for kind in dict.fromkeys(wait.kind for wait in hold.waits):
             _report_waits(watch, found, hold, tuple(wait for wait in hold.waits if wait.kind is kind))
     found.waits.clear()
 
