@@ -131,8 +131,10 @@ class Analysis:
             session = replace(session, site=function)
         self.memo.note(Misuse(kind, function, session, site, certain, trail, detail))
 
-    def note_unresolved(self, site: Site, call: str) -> None:
-        self.memo.note(Unresolved(site, call, "what is called is not known; it is given a session"))
+    def note_unresolved(
+        self, site: Site, call: str, reason: str = "what is called is not known; it is given a session"
+    ) -> None:
+        self.memo.note(Unresolved(site, call, reason))
 
     def note_failure(self, function: Site, error: Exception) -> None:
         """A defect of letgo costs what it knows of one function, not the run. Raised where one looks for it."""

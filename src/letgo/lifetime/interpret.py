@@ -436,31 +436,34 @@ def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
     meetings = frame.fixed.meetings
     ends = {ir.EXIT: frame.exits, ir.ERROR: frame.errors, ir.CANCELLED: frame.cancelled}
     met: dict[int, dict[Signature, World]] = {}
-    pending: dict[int, list[World]] = {}
-    queue: list[int] = []
+    pending: dict[tuple[int, int], list[World]] = {}
+    queue: list[tuple[int, int]] = []
 
-    def reach(number: int, world: World) -> None:
-        if number in pending:
-            pending[number].append(world)
+    def reach(number: int, world: World, index: int = 0) -> None:
+        place = (number, index)
+        if place in pending:
+            pending[place].append(world)
         elif number in ends:
             ends[number].append(world)
         else:
-            pending[number] = [world]
-            heapq.heappush(queue, number)
+            pending[place] = [world]
+            heapq.heappush(queue, place)
 
     for number, index, world in starts:
         follow_block(frame, number, index, world, reach)
     visits = 0
     while queue and visits < MAX_VISITS:
-        number = heapq.heappop(queue)
-        worlds = pending.pop(number)
-        if number in meetings:
+        number, index = heapq.heappop(queue)
+        worlds = pending.pop((number, index))
+        if number in meetings and not index:
             worlds = [world.copy() for world in _news(frame, met.setdefault(number, {}), worlds)]
-        elif len(worlds) > 1:
+        elif len(worlds) > (MAX_WORLDS if index else 1):  # the ways in which calls ended: twice as many with each call
             worlds = _news(frame, {}, worlds)
         for world in worlds:
-            visits += 1
-            follow_block(frame, number, 0, world, reach)
+            visits += not index
+            follow_block(frame, number, index, world, reach)
+    if queue:
+        frame.analysis.note_unresolved(frame.site, frame.function.qualname, "it has more paths than letgo follows")
 
 
 def _news(frame: Frame, known: dict[Signature, World], worlds: list[World]) -> list[World]:
@@ -480,7 +483,7 @@ def _news(frame: Frame, known: dict[Signature, World], worlds: list[World]) -> l
     return list(added.values())
 
 
-def follow_block(frame: Frame, number: int, start: int, world: World, reach: Callable[[int, World], None]) -> None:
+def follow_block(frame: Frame, number: int, start: int, world: World, reach: Callable[..., None]) -> None:
     """Follows one block's steps and hands the world on to the successors and, where it may raise, to the error edge."""
     block = frame.fixed.blocks[number]
     failing: dict[str, State] | None = None
@@ -508,7 +511,7 @@ def follow_block(frame: Frame, number: int, start: int, world: World, reach: Cal
             if failing is not None:
                 reach(block.error, World(world.env.copy(), failing, world.returned, world.return_line))
             for way in frame.ways:
-                follow_block(frame, number, index + 1, _taken(world, step, way), reach)
+                reach(number, _taken(world, step, way), index + 1)
             return
     if failing is not None:
         reach(block.error, World(world.env.copy() if alive else world.env, failing, world.returned, world.return_line))

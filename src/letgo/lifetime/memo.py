@@ -67,6 +67,11 @@ class Memo:
         self._steps = 0
         self._passing.clear()
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether more was to be followed from this root than `MAX_CONTEXTS`."""
+        return self._steps > MAX_CONTEXTS
+
     def note(self, fact: Fact) -> None:
         bit = self.facts.get(fact)
         if bit is None:
