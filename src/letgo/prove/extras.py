@@ -13,4 +13,4 @@ def need(*modules: str) -> None:
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         extra = EXTRA[missing[0]]
-        raise UserError(f"letgo prove needs {' and '.join(missing)}", f"Install it with: pip install 'letgo[{extra}]'")
+        raise UserError(f"this needs {' and '.join(missing)}: pip install 'letgo[{extra}]'")

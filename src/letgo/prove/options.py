@@ -108,10 +108,10 @@ def _number(least: float) -> Parser:
     return parse_number
 
 
-def _whole(least: int) -> Parser:
+def _whole(least: int, most: int = 1_000_000) -> Parser:
     def parse_whole(value: object, key: str, place: Place) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise place.error(key, f"is {value!r}", f"It must be a whole number, {least} or more.")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise place.error(key, f"is {value!r}", f"It must be a whole number from {least} to {most:,}.")
         return value
 
     return parse_whole
@@ -189,7 +189,7 @@ PARSERS: Mapping[str, Parser] = {
     "app_dir": _directory,
     "server": _one_of("uvicorn", "granian"),
     "workers": _whole(1),
-    "port": _whole(1),
+    "port": _whole(1, 65535),
     "start_timeout": duration,
     "name_routes": _flag,
     "dsn": _text,

@@ -113,11 +113,8 @@ def default_thresholds(users: int) -> tuple[str, ...]:
 
 
 def _units_of(metric: str, units: Mapping[str, float]) -> str:
-    return (
-        f"{metric} is a {kind_of(metric)}; write it with one of: {', '.join(units)}."
-        if units
-        else f"{metric} is a plain number."
-    )
+    kind = {"seconds": "time", "share": "share", "count": "plain number"}[kind_of(metric)]
+    return f"{metric} is a {kind}" + (f"; write it with one of: {', '.join(units)}." if units else ".")
 
 
 def _did_you_mean(metric: str, known: Collection[str]) -> str:
