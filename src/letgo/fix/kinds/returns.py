@@ -11,7 +11,8 @@ from letgo.fix.patient import Patient
 from letgo.fix.plain import Values
 from letgo.fix.releasing import Session, is_called_elsewhere, is_entered_with
 from letgo.fix.repair import NOTHING, Draft, Left, Proposal
-from letgo.fix.syntax import free_name, names_in
+from letgo.fix.syntax import free_name, names_in, own_nodes
+from letgo.fix.tested import called_without
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
 from letgo.lifetime.facts import Ending
@@ -53,11 +54,17 @@ def _of_session(patient: Patient, findings: tuple[Finding, ...], endings: list[E
     ways = [way for ending in endings for way in _ways(patient, ending) if _needs(ending, strict)]
     safe, unsafe, left = Draft(), Draft(), dict[int, str]()
     caller = is_called_elsewhere(patient)
+    test = _test_without(patient, session.name)
+    tolerates = _tolerates_failure(patient, session.name)
     values = Values(patient, frozenset({session.name}))
     for way in ways:
         draft = Draft()
         if caller:
             draft.doubt(f"`{caller}` calls `{patient.node.name}`, too, and may go on with the session")
+        if test:
+            draft.doubt(f"{test} calls `{patient.node.name}` without a session, and would fail")
+        if tolerates:
+            draft.doubt("the function goes on after a commit that has failed: another one may fail, too")
         try:
             _release(patient, values, session, way, draft, strict)
         except Unfixable as reason:
@@ -166,12 +173,45 @@ def _code(patient: Patient, session: Session, way: Way, draft: Draft, plain: boo
                 f"what line {ending.dirty.line} wrote before the exception is rolled back here, "
                 "where the dependency may commit it"
             )
-        end = session.rollback
+        ends = [session.rollback]
     else:
         if ending.dirty and owner is not End.COMMITS:
             draft.doubt(f"what line {ending.dirty.line} writes was never committed until now")
-        end = session.commit
-    return [end, session.close] if plain else [end]
+        ends = [session.commit]
+    if ending.ended and not ending.is_open and _ends_itself(patient, session.name):
+        ends = []
+    return [*ends, session.close] if plain else ends
+
+
+def _calls(patient: Patient, session: str, *methods: str) -> Iterator[ast.Call]:
+    """The calls of methods on the session itself."""
+    for node in own_nodes(patient.node):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if name == session:
+                if method in methods:
+                    yield node
+
+
+def _ends_itself(patient: Patient, session: str) -> bool:
+    """Whether the handler commits or rolls back in its own text: a second commit would only be noise."""
+    return any(_calls(patient, session, "commit", "rollback"))
+
+
+def _tolerates_failure(patient: Patient, session: str) -> bool:
+    """Whether a commit of the handler may fail, and the handler goes on as if nothing had happened."""
+    for call in _calls(patient, session, "commit"):
+        for node in patient.syntax.above(call):
+            if isinstance(node, ast.Try) and not any(call in ast.walk(handler) for handler in node.handlers):
+                for handler in node.handlers:
+                    if not any(isinstance(part, ast.Raise | ast.Return) for part in ast.walk(handler)):
+                        return True
+    return False
+
+
+def _test_without(patient: Patient, session: str) -> str:
+    names = [param.name for param in patient.symbol.function.params if param.kind == "positional"]
+    position = names.index(session) if session in names else -1
+    return called_without(patient.names.codebase.root, patient.node.name, session, position)
 
 
 def _in_handler(patient: Patient, statement: ast.stmt) -> bool:
