@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -33,6 +34,9 @@ from letgo.source.errors import UserError
 
 LEAD_SECONDS = 0.5
 """From the start of the makers to the start of the load."""
+
+LOCUST_GRACE_SECONDS = 10.0
+"""How long Locust may take to end after the planned time."""
 
 Observe = Callable[[Run], None]
 """Called whenever there is something new to show."""
@@ -189,8 +193,10 @@ def follow(run: Run, messages: "SimpleQueue[Message]", observe: Observe) -> None
     """Take in what makers say until all have ended, or something ends the run."""
     working = run.makers
     heard = time.perf_counter()
+    # A locustfile with a shape of its own decides for itself how long it goes on.
+    end = run.plan.schedule.seconds + LOCUST_GRACE_SECONDS if run.plan.locust else inf
     try:
-        while working and not (run.incomplete or run.hopeless):
+        while working and not (run.incomplete or run.hopeless) and run.elapsed < end:
             try:
                 message = messages.get(timeout=0.2)
             except Empty:
