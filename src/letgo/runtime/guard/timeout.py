@@ -29,8 +29,9 @@ def _lower(connection: Connection, cursor: Any, statement: str, parameters: Any,
     if connection.dialect.name != "postgresql":
         return
     found = open_on(connection)
-    if found is None or found.statements != 1 or found.watch.settings.idle_timeout is None:
+    if found is None or found.lowered or found.watch.settings.idle_timeout is None:
         return
+    found.lowered = True
     first = connection.connection.cursor()
     try:
         first.execute(LOWER.format(round(found.watch.settings.idle_timeout * 1000)))

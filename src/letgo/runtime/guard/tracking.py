@@ -93,6 +93,7 @@ class Open:
     allowed = ""
     told = 0.0
     looked = 0.0
+    lowered = False
     key = 0
 
     def __init__(self, watch: "Watch", connection: Connection | None, at: tuple[Frame, ...]) -> None:

@@ -127,7 +127,9 @@ class Watch:
         if found.handed_to is not None and found.phase is Phase.FINISHED and self.scope and not found.allowed:
             site = site_of(found.handed_to, self.settings.root)
             found.waits.append(Wait(WaitKind.TASK, site.function, site, (), found.last - found.began))
-        if found.waits:
+        if found.ended == "collected" and self.scope and not found.allowed:
+            judge_orphan(self, found)
+        elif found.waits:
             judge(self, found, here(3))
 
     # What the response tells.

@@ -27,7 +27,7 @@ from letgo.runtime.guard.tracking import WATCH, Open, log, opened, settle
 from letgo.runtime.guard.waits import handed_to_thread, wait_in, waits_in_framework
 from letgo.runtime.request import request_in
 
-BUSY_SHARE = 0.5
+BUSY_SHARE = 0.8
 """A thread that had or wanted the processor for at least this share of the time computes; otherwise it waits."""
 
 
@@ -83,9 +83,11 @@ class Watchdog:
             if before is None or before.last != found.last or before.thread != thread:
                 suspects[id(found)] = Suspect(found.last, thread, used, now)
             else:
-                suspects[id(found)] = Suspect(found.last, thread, used, now)
+                suspects[id(found)] = before
                 busy = thread is not None and used - before.used >= BUSY_SHARE * (now - before.at)
                 self._tell(found, stack, busy, now)
+                if found.looked == now:
+                    suspects[id(found)] = Suspect(found.last, thread, used, now)
         self._suspects = suspects
 
     def _tell(self, found: Open, stack: Sequence[Stop], busy: bool, now: float) -> None:
@@ -95,9 +97,7 @@ class Watchdog:
             if found.pending is not None and found.pending.site != wait.site:
                 settle(found, now)
                 found.looked = now
-            # Whoever has waited there at all does not only compute: a client loads its certificates, then it calls.
-            if found.pending is None or found.pending.kind is WaitKind.COMPUTE:
-                found.pending = wait
+            found.pending = wait
         idle = found.idle + found.idle_for(now)
         if not found.told and idle >= watch.settings.held and not (found.allowed or watch.reasons):
             found.told = idle
