@@ -215,8 +215,9 @@ class Frame:
     """One activation of a function while it is followed."""
 
     __slots__ = (
-        "analysis", "awaited", "cancelled", "errors", "exits", "fixed", "flags", "function", "loaded", "module",
-        "names", "opens", "parts", "raising", "site", "symbol", "touched", "traits", "value", "waits", "ways", "yields",
+        "analysis", "awaited", "cancelled", "entering", "errors", "exits", "fixed", "flags", "function", "loaded",
+        "module", "names", "opens", "parts", "raising", "site", "symbol", "touched", "traits", "value", "waits",
+        "ways", "yields",
     )  # fmt: skip
 
     def __init__(self, analysis: Analysis, value: FunctionValue) -> None:
@@ -241,6 +242,7 @@ class Frame:
         self.yields: dict[tuple[int, int], Yielded] = {}
         self.raising: dict[Key, State] | None = None
         self.touched = False
+        self.entering = False  # a generator is followed to its yields alone
         self.awaited: set[int] = set()  # the lines where others may run
         self.names: dict[str, Value | None] = {}  # what the names mean that are no local variables
 

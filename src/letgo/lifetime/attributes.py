@@ -10,6 +10,7 @@ from letgo.lifetime.values import (
     Factory,
     FunctionValue,
     Instance,
+    Key,
     Lazy,
     Many,
     Method,
@@ -26,6 +27,7 @@ from letgo.lifetime.values import (
     Transaction,
     Value,
     either,
+    rename,
 )
 from letgo.lifetime.world import Chain, World
 from letgo.source.names import ClassSymbol, FunctionSymbol, ModuleSymbol
@@ -117,8 +119,20 @@ def instance_attribute(
         return bound_method(frame, value, method)
     found = objects.class_attributes(analysis, value.cls).get(name)
     if found is not None and not _declares_more(found):
-        return found
+        return _of_this_object(value, found) if value.attributes else found
     return objects.field_value(analysis, value.cls, name) or found or _from_subclasses(frame, world, value, name, line)
+
+
+def _of_this_object(value: Instance, found: Value) -> Value | None:
+    """What the class's objects have, with the sessions that this one is known to hold."""
+    held = dict(value.attributes)
+    prefix = objects.attribute_key(value.cls, "")
+
+    def own(key: Key) -> Key:
+        mine = held.get(key.removeprefix(prefix)) if key.startswith(prefix) else None
+        return mine.key if isinstance(mine, Session) else key
+
+    return rename(found, own)
 
 
 def is_abstract(analysis: Analysis, method: FunctionSymbol) -> bool:

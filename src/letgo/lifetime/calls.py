@@ -38,6 +38,7 @@ from letgo.lifetime.values import (
     Partial,
     Query,
     Record,
+    Response,
     Result,
     Row,
     Selectable,
@@ -83,16 +84,18 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
     """Evaluates a call: its receiver, its arguments, then what it does."""
     frame.touched = True
     func = expr.func
-    if len(expr.args) == 3 and _runs_the_app(frame, expr):
-        external_wait(frame, world, WaitKind.EXTERNAL, receiver_name(func), expr.line)
     if type(func) is Attr:
         receiver = interpret.evaluate(frame, world, func.value)
         arguments = evaluate_arguments(frame, world, expr)
         frame.ways = ()
+        if _runs_the_app(frame, expr):
+            external_wait(frame, world, WaitKind.EXTERNAL, func.name, expr.line)
         return call_method(frame, world, receiver, func.name, arguments, expr)
     callee = interpret.evaluate(frame, world, func)
     arguments = evaluate_arguments(frame, world, expr)
     frame.ways = ()
+    if not isinstance(callee, Response) and _runs_the_app(frame, expr):
+        external_wait(frame, world, WaitKind.EXTERNAL, receiver_name(func), expr.line)
     if callee is None:
         return guesses.unknown_call(frame, world, receiver_name(func), arguments, expr.line)
     return apply(frame, world, callee, arguments, expr.line)
@@ -100,6 +103,8 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
 
 def _runs_the_app(frame: Frame, expr: Call) -> bool:
     """Whether an ASGI middleware has the app handle the request: https://asgi.readthedocs.io/en/latest/specs/main.html"""
+    if len(expr.args) != 3:
+        return False
     scope, receive, _ = expr.args
     return scope == Name("scope") and receive == Name("receive") and "scope" in {p.name for p in frame.function.params}
 

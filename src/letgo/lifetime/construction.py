@@ -138,7 +138,7 @@ def attributes_of_a_new(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value
             for name, value in summary.receiver.attributes:
                 found[name] = _lasting(analysis, cls, name, value, summary.escaped)
     for method in cls.cls.methods:
-        for name, value in _assigned_later(analysis, cls, method):
+        for name, value in _assigned_later(analysis, cls, method, found):
             if found.get(name) in (None, NONE):
                 found[name] = value
     return found
@@ -148,7 +148,7 @@ def _lasting(analysis: Analysis, cls: ClassSymbol, name: str, value: Value, trai
     def lasting(key: str) -> str:
         if key in analysis.shared:
             return key
-        shared = f"a:{cls.module.path}:{cls.cls.qualname}.{name}"
+        shared = objects.attribute_key(cls, name)
         known = traits.get(key)
         source = Source(
             Origin.ATTRIBUTE,
@@ -166,18 +166,39 @@ def _lasting(analysis: Analysis, cls: ClassSymbol, name: str, value: Value, trai
     return renamed
 
 
-def _assigned_later(analysis: Analysis, cls: ClassSymbol, method: Function) -> list[tuple[str, Value]]:
-    """`self.name = Client()` outside the constructor: by what is called."""
+def _assigned_later(
+    analysis: Analysis, cls: ClassSymbol, method: Function, made: dict[str, Value]
+) -> list[tuple[str, Value]]:
+    """`self.name = Client()` outside the constructor: by what is called, with what the constructor has made."""
     if method.name == "__init__" or not method.params:
         return []
     found: list[tuple[str, Value]] = []
     for block in method.blocks:
         for step in block.steps:
             match step:
-                case Assign(Attr(Name(owner), name, _), Call(func, _, _, _), _, _) if owner == method.params[0].name:
+                case Assign(Attr(Name(owner), name, _), Call(func, args, _, _), _, _) if owner == method.params[0].name:
                     symbol = analysis.names.resolve(cls.module, func, method)
                     if isinstance(symbol, ClassSymbol):
-                        found.append((name, Instance(symbol, ())))
+                        given = [
+                            made.get(arg.name) for arg in args if isinstance(arg, Attr) and arg.value == Name(owner)
+                        ]
+                        kept = _given_to(analysis, symbol, given) if len(given) == len(args) else ()
+                        found.append((name, Instance(symbol, kept)))
                     elif isinstance(symbol, External) and analysis.waits.makes_client(symbol.dotted):
                         found.append((name, Object(symbol.dotted)))
     return found
+
+
+def _given_to(analysis: Analysis, cls: ClassSymbol, given: list[Value | None]) -> tuple[tuple[str, Value], ...]:
+    """The attributes of an object whose constructor is given attributes of another: it keeps them as they are."""
+    init = analysis.names.find_method(cls, "__init__")
+    if init is None:
+        return ()
+    names = {param.name: value for param, value in zip(init.function.params[1:], given, strict=False)}
+    kept: dict[str, Value] = {}
+    for block in init.function.blocks:
+        for step in block.steps:
+            match step:
+                case Assign(Attr(Name(), name, _), Name(param), _, _) if (value := names.get(param)) is not None:
+                    kept[name] = value
+    return tuple(sorted(kept.items()))

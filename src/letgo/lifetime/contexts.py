@@ -74,7 +74,7 @@ def _enter_by_name(frame: Frame, world: World, name: str, step: Enter) -> tuple[
 
 
 def _enter_generator(frame: Frame, world: World, context: Lazy, line: int) -> tuple[Value | None, Entered | None]:
-    activation = functions.execute(frame, world, context.function, dict(context.arguments), line)
+    activation = functions.execute(frame, world, context.function, dict(context.arguments), line, entering=True)
     functions.at_yields(frame, world, activation, line)
     return functions.yields_of(activation), Entered("generator", activation=activation)
 

@@ -12,6 +12,9 @@ from letgo.lifetime.world import CLOSED, OPEN, RELEASED, UNTOUCHED, Chain, State
 FAILED = ".failed"
 """The variable that says that only an exception leads here."""
 
+DOUBTFUL = ".doubtful"
+"""The variable that says that only an exception of a certain class leads here: what can raise it isn't known."""
+
 
 def arm(frame: Frame, world: World, key: Key, opened: Chain) -> None:
     """A statement runs: the session takes a connection and begins a transaction unless it is in one."""

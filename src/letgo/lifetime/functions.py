@@ -21,6 +21,7 @@ from letgo.lifetime.values import (
     FunctionValue,
     Instance,
     Key,
+    Many,
     Object,
     Session,
     Value,
@@ -61,9 +62,11 @@ def execute(
     *,
     certain: bool = True,
     streaming: bool = False,
+    entering: bool = False,
     mark: str = "",
 ) -> Activation:
-    """Follows a call to its end and does to the caller's world what it does.
+    """Follows a call to its end, or a generator that is `entering` to its yields, and does to the caller's world what
+    it does.
 
     `mark` tells the sessions that it gives apart from those of an equal call on the same line.
     """
@@ -87,7 +90,7 @@ def execute(
             names.setdefault(key, key)
     states = {names[key]: world.sessions.get(key, UNTOUCHED) for key in names}
     traits = {names[key]: frame.traits_of(key) for key in names if key not in analysis.shared}
-    summary = summarise(analysis, inner, arguments, states, traits)
+    summary = summarise(analysis, inner, arguments, states, traits, entering=entering)
     outward = {callee: caller for caller, callee in names.items()}
     activation = Activation(inner, arguments, summary, outward)
     _adopt(frame, world, activation, line, mark)
@@ -110,12 +113,14 @@ def summarise(
     traits: dict[Key, Traits],
     *,
     alone: bool = False,
+    entering: bool = False,
 ) -> Summary:
     """What the function does in this context, from memory if it was followed before. `alone`: nobody known calls it."""
     function = value.symbol.function
     context: Hashable = (
         id(function),
         alone,
+        entering,
         value.receiver,
         value.captured,
         arguments,
@@ -125,6 +130,7 @@ def summarise(
 
     def follow() -> Summary:
         frame = Frame(analysis, value)
+        frame.entering = entering
         world = _enter(frame, arguments, states, traits)
         interpret.run(frame, [(ir.ENTRY, 0, start) for start in _with_and_without(frame, world, arguments)])
         return finish(frame, alone=alone)
@@ -205,6 +211,7 @@ def _fill(frame: Frame, world: World, param: ir.Param) -> None:
     if dotted is not None:
         key = f"a.{param.name}"
         source = Source(Origin.PARAMETER, param.name, frame.site)
+        certain = certain and param.default != ir.Const(None)  # it may well be that nobody gives one
         frame.traits[key] = Traits(source, is_async(dotted), None, False, True, False, certain)
         world.sessions[key] = UNTOUCHED
         world.env[param.name] = Session(key)
@@ -350,8 +357,11 @@ def _without(first: Site, via: tuple[Site, ...]) -> tuple[Site, ...]:
 
 def _check_closing(frame: Frame, exits: dict[Key, State], raises: dict[Key, State], escaped: set[Key]) -> None:
     """Sessions that the function made itself must be given back on every way out."""
+    collected = _collected(frame)
     for key, traits in frame.traits.items():
         if not traits.owned or traits.pinned or traits.source.origin not in (Origin.FACTORY, Origin.GENERATOR):
+            continue
+        if key in collected:
             continue
         if key in escaped:
             if traits.source.origin is Origin.GENERATOR:  # its generator is over: whoever gets it must close it
@@ -369,6 +379,12 @@ def _check_closing(frame: Frame, exits: dict[Key, State], raises: dict[Key, Stat
             kind = MisuseKind.ERROR_PATH
         if kind is not None:
             frame.analysis.misuse(kind, frame.site, traits.source, traits.source.site, traits.certain)
+
+
+def _collected(frame: Frame) -> set[Key]:
+    """Sessions that a list or dict has several of: one name stands for all of them, and so can't be judged."""
+    held = (value for world in frame.exits for value in world.env.values() if isinstance(value, Many))
+    return {key for value in held for key in sessions_of(value)}
 
 
 def _check_shared(frame: Frame, exits: dict[Key, State], raises: dict[Key, State]) -> None:
@@ -567,7 +583,7 @@ def _resumed(
     inner = Frame(analysis, activation.value)
     inner.traits = {key: _borrowed(inner, key, known, activation.bound) for key, known in traits.items()}
     for key, known in activation.summary.escaped.items():
-        inner.traits[key] = known._replace(owned=False)
+        inner.traits[key] = known._replace(owned=not raised and key not in activation.names)
     starts = []
     for point in activation.summary.yields:
         start = point.world.copy()

@@ -12,7 +12,7 @@ from letgo.holds import WaitKind
 from letgo.lifetime import calls, construction, contexts, functions, objects
 from letgo.lifetime.analysis import Frame, Way, Yielded, asked_for_transaction, deciding
 from letgo.lifetime.attributes import attribute, item_of, iterate
-from letgo.lifetime.effects import FAILED, wait
+from letgo.lifetime.effects import DOUBTFUL, FAILED, wait
 from letgo.lifetime.facts import YIELDS
 from letgo.lifetime.values import (
     FALSE,
@@ -403,10 +403,15 @@ def _possible(value: Value, step: ir.Assume) -> bool:
     return True
 
 
+_ANY = frozenset({"Exception", "BaseException"})
+
+
 def _catch_step(frame: Frame, world: World, step: ir.Catch) -> bool:
     if step.name:
         world.bind(step.name, None)
     world.bind(FAILED, TRUE)
+    if step.types and _ANY.isdisjoint(step.types):
+        world.bind(DOUBTFUL, TRUE)
     return True
 
 
@@ -495,6 +500,10 @@ def follow_block(frame: Frame, number: int, start: int, world: World, reach: Cal
         frame.ways = ()
         if type(step) is ir.Yield:
             _yield(frame, world, step, number, index)
+            if frame.entering:
+                if failing is not None:
+                    reach(block.error, World(world.env, failing, world.returned, world.return_line))
+                return
             frame.touched = True
         elif not _STEPS[type(step)](frame, world, step):
             return

@@ -4,15 +4,25 @@ from collections.abc import Iterator
 
 from letgo.lifetime.analysis import Analysis, receiver_name
 from letgo.source.definitions import with_nested
-from letgo.source.program import Await, Enter, Function, Leave, Module, Next, StepNode, Yield
+from letgo.source.program import Await, Call, Enter, Function, Leave, Module, Next, StepNode, Yield
 
 
 def is_contended(analysis: Analysis, module: Module, name: str) -> bool:
-    """Whether some `async with` on a lock of this name awaits while it holds the lock, in the module that uses it."""
+    """Whether some `async with` on a lock of this name gives way while it holds the lock, in the module that uses it.
+
+    Awaiting a coroutine of the same module that never gives way itself is none: it runs on at once.
+    """
 
     def look() -> bool:
-        analysis.memo.consult(module.path)
-        return any(_awaits_under(function, name) for function in _functions(module.body))
+        functions = tuple(_functions(module.body))
+        for function in functions:
+            analysis.consult(module, function)
+        return any(
+            _gives_way(step, functions, frozenset())
+            for function in functions
+            if name in function.mentions
+            for step in _steps_under(function, name)
+        )
 
     return analysis.memo.recall(("contended", id(module), name), look, lambda: True)
 
@@ -23,15 +33,11 @@ def _functions(body: Function) -> Iterator[Function]:
         yield from _functions(inner)
 
 
-def _awaits_under(function: Function, name: str) -> bool:
-    if name not in function.mentions:
-        return False
-    return any(
-        any(_awaits(inner) for inner in _body(function, number, index, step.key))
-        for number, block in enumerate(function.blocks)
-        for index, step in enumerate(block.steps)
-        if isinstance(step, Enter) and receiver_name(step.value) == name
-    )
+def _steps_under(function: Function, name: str) -> Iterator[StepNode]:
+    for number, block in enumerate(function.blocks):
+        for index, step in enumerate(block.steps):
+            if isinstance(step, Enter) and receiver_name(step.value) == name:
+                yield from _body(function, number, index, step.key)
 
 
 def _body(function: Function, number: int, index: int, key: int) -> Iterator[StepNode]:
@@ -49,14 +55,29 @@ def _body(function: Function, number: int, index: int, key: int) -> Iterator[Ste
             seen.update(block.successors)
 
 
-def _awaits(step: StepNode) -> bool:
+def _gives_way(step: StepNode, known: tuple[Function, ...], passed: frozenset[str]) -> bool:
     if isinstance(step, Yield) or (isinstance(step, Enter | Next) and step.is_async):
         return True
     pending: list[object] = [step]
     while pending:
         current = pending.pop()
-        if isinstance(current, Await):
+        if isinstance(current, Await) and not _runs_on(current, known, passed):
             return True
         if isinstance(current, tuple):
             pending.extend(current)
     return False
+
+
+def _runs_on(awaited: Await, known: tuple[Function, ...], passed: frozenset[str]) -> bool:
+    """Whether what is awaited is a coroutine, by its name in the module, that never gives way."""
+    name = receiver_name(awaited.value.func) if isinstance(awaited.value, Call) else ""
+    called = [function for function in known if function.name == name and function.is_async]
+    return name in passed or (
+        bool(called)
+        and not any(
+            _gives_way(step, known, passed | {name})
+            for function in called
+            for block in function.blocks
+            for step in block.steps
+        )
+    )

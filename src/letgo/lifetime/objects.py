@@ -302,7 +302,7 @@ def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | Non
     declared = annotation_value(analysis, owner.module, owner.module.body, field.annotation)
     dotted = is_session_type(analysis, declared)
     if dotted is not None:
-        key = f"a:{owner.module.path}:{owner.cls.qualname}.{name}"
+        key = attribute_key(owner, name)
         site = Site(owner.module.path, field.line, owner.cls.qualname)
         return shared_session(analysis, key, dotted, Source(Origin.ATTRIBUTE, f"self.{name}", site))
     if declared is not None or field.value is None:
@@ -316,6 +316,11 @@ def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | Non
         analysis, value, f"{owner.module.path}:{owner.cls.qualname}.{name}",
         Site(owner.module.path, field.line, owner.cls.qualname), Origin.ATTRIBUTE, name,
     )  # fmt: skip
+
+
+def attribute_key(cls: ClassSymbol, name: str) -> Key:
+    """How a session is called that the objects of a class keep, whichever object it is."""
+    return f"a:{cls.module.path}:{cls.cls.qualname}.{name}"
 
 
 def class_attributes(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value]:

@@ -194,8 +194,9 @@ def _run_dependency(
             bound[param.name] = solved
     before = set(frame.traits)
     mark = f"{len(request.solved)}."
-    activation = functions.execute(frame, world, value, bound, request.endpoint.function.function.line, mark=mark)
-    if symbol.function.is_generator:
+    yields = symbol.function.is_generator
+    activation = functions.execute(frame, world, value, bound, frame.function.line, entering=yields, mark=mark)
+    if yields:
         functions.at_yields(frame, world, activation, frame.function.line)
         request.teardown.append((activation, request.ends(dependency.scope)))
         given_value = functions.yields_of(activation)
@@ -296,7 +297,7 @@ def _held(request: _Request, world: World, kind: WaitKind, what: str, line: int)
         traits = frame.traits.get(key) or request.analysis.shared.get(key)
         if not state.is_open or traits is None or (traits.shared and traits.source.origin is not Origin.ATTRIBUTE):
             continue
-        certain = state.opened is None or state.opened.certain
+        certain = (state.opened is None or state.opened.certain) and effects.DOUBTFUL not in world.env
         if state.committed and kind in (WaitKind.SERIALISE, WaitKind.BRANCH):
             site = state.opened.first if state.opened else frame.at(line)
             certain = certain and state.phases == OPEN

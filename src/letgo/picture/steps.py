@@ -93,7 +93,9 @@ def describe_misuse(kind: MisuseKind) -> str:
             return "never used"
         case MisuseKind.ESCAPES_SCOPE:
             return "used after its end"
-        case MisuseKind.STALL | MisuseKind.EVENT_LOOP_STALL:
+        case MisuseKind.STALL:
             return "needs a thread while it holds a connection"
+        case MisuseKind.EVENT_LOOP_STALL:
+            return "awaits while it holds a connection"
         case MisuseKind.CONVENTION:
             return "returns"

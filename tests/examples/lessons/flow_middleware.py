@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -44,3 +45,16 @@ class CountingApp:
         async with NewSession() as db:
             scope["state"] = {"orders": (await db.scalars(select(Order))).all()}
             await self.app(scope, receive, send)  # expect: LG201
+
+
+class Refusing:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with NewSession() as db:
+            if (await db.scalars(select(Order))).first() is None:
+                refusal = JSONResponse({}, status_code=404)
+                await refusal(scope, receive, send)
+                return
+        await self.app(scope, receive, send)

@@ -146,3 +146,13 @@ class Orders:
 
 def by_an_object() -> int:
     return Orders().count()  # expect: LG501
+
+
+def several_in_a_list(count: int) -> None:
+    sessions = [NewSyncSession() for _ in range(count)]
+    try:
+        for db in sessions:
+            db.get_one(Order, 1)
+    finally:
+        for db in sessions:
+            db.close()

@@ -155,3 +155,40 @@ class Lazily:
         self.db.get_one(Order, order_id)
         httpx.post("https://partner.example/orders")  # expect: LG201
         self.db.commit()
+
+
+class Counter:
+    def __init__(self, db: Session) -> None:
+        self.db = db
+
+    def count(self) -> int:
+        return len(self.db.scalars(select(Order)).all())
+
+
+class Counting:
+    """It makes another that shares its session, when first asked."""
+
+    def __init__(self, db: Session) -> None:
+        self.db = db
+        self._counter: Counter | None = None
+
+    @property
+    def counter(self) -> Counter:
+        if self._counter is None:
+            self._counter = Counter(self.db)
+        return self._counter
+
+
+def counts_with_its_session() -> int:
+    with NewSyncSession() as db:
+        count = Counting(db).counter.count()
+        httpx.post("https://partner.example/counts")  # expect: LG201
+        return count
+
+
+def counts_and_commits() -> int:
+    with NewSyncSession() as db:
+        count = Counting(db).counter.count()
+        db.commit()
+        httpx.post("https://partner.example/counts")
+        return count

@@ -161,3 +161,36 @@ async def by_an_async_exit_stack(order_id: int) -> None:
         await db.get_one(Order, order_id)
         await client.post("https://partner.example/orders")  # expect: LG201
     httpx.post("https://partner.example/done")
+
+
+@contextmanager
+def queue() -> Iterator[list[int]]:
+    jobs: list[int] = []
+    yield jobs
+    httpx.post("https://partner.example/jobs", json=jobs)
+
+
+def what_is_left_for_the_end_does_not_wait_at_the_beginning(order_id: int) -> None:
+    with NewSyncSession() as db:
+        db.get_one(Order, order_id)
+        with queue() as jobs:
+            jobs.append(order_id)
+            db.commit()
+
+
+def it_waits_at_the_end(order_id: int) -> None:
+    with NewSyncSession() as db, queue() as jobs:  # expect: LG201
+        jobs.append(db.get_one(Order, order_id).id)
+
+
+@contextmanager
+def a_session_of_its_own(order_id: int) -> Iterator[int]:
+    with NewSyncSession() as db:
+        db.get_one(Order, order_id)
+        yield order_id
+        httpx.post("https://partner.example/orders")  # expect: LG201
+
+
+def enters_it(order_id: int) -> None:
+    with a_session_of_its_own(order_id):
+        pass

@@ -138,3 +138,31 @@ def a_stream_of_an_answer(order_id: int) -> None:
         db.get_one(Order, order_id)
         with httpx.stream("GET", "https://partner.example/state") as answer:  # expect: LG201
             answer.read()
+
+
+class Cached:
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.made_lock = asyncio.Lock()
+        self.client: httpx.AsyncClient | None = None
+
+    async def get(self) -> httpx.AsyncClient:
+        async with self.made_lock:
+            await self.make()
+        return self.client
+
+    async def make(self) -> None:
+        self.client = httpx.AsyncClient()
+
+    async def connect(self) -> None:
+        async with self.lock:
+            await self.warm_up()
+
+    async def warm_up(self) -> None:
+        await asyncio.sleep(1)
+
+    async def behind_locks(self, order_id: int) -> None:
+        async with NewSession() as db:
+            await db.get_one(Order, order_id)
+            await self.get()
+            await self.connect()  # expect: LG202
