@@ -112,6 +112,9 @@ def test_a_server_that_closes_after_each_answer_is_connected_to_again(server, lo
             "scenario.py:5: the scenario failed: ZeroDivisionError",
         ),
         ("class Bad(User):\n    def visit(self):\n        yield 'http://x'\n", "yielded 'http://x', not a request"),
+        ("class Bad(User):\n    pass\n", "NotImplementedError: Bad has no visit()"),
+        ("class Bad(User):\n    def visit(self):\n        get('/')\n", "Bad.visit() yields no requests"),
+        ("class Bad(User):\n    def __init__(self, n):\n        1 / 0\n", "scenario.py:4: the scenario failed"),
         ("class Bad(User):\n    def visit(self):\n        yield from ()\n", "Bad.visit() made no request"),
     ],
 )

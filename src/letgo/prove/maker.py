@@ -61,6 +61,8 @@ class Load:
         self.model: Model = (Open if job.schedule.rate else Closed)(job.schedule, job.start, self._new_visitor())
 
     async def run(self) -> None:
+        # Whatever a scenario's own code raises, wherever we call it, ends up here.
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self._bug(context.get("exception")))
         end = self.job.start + self.job.schedule.seconds
         tick, sweep = self.job.start + STEP, self.job.start + SWEEP_SECONDS
         while not self.ended.is_set():
@@ -117,8 +119,8 @@ class Load:
         self.late = 0.0
         self._write(tick)
 
-    def _bug(self, error: BaseException) -> None:
-        if not self.broken:
+    def _bug(self, error: BaseException | None) -> None:
+        if error is not None and not self.broken:
             self.broken = True
             place = f"{where(error, self.job.scenario)}: " if self.job.scenario else ""
             self._write(Bug(f"{place}the scenario failed: {said(error)}"))

@@ -98,7 +98,7 @@ class Visitor:
     def begin(self, due: float) -> None:
         """Start a visit that should have started at `due` (of `perf_counter`)."""
         self.asked = False
-        self.steps = self.user.visit() if self.arrived else self.user.arrive()
+        self.steps = self._new_steps()
         self._go_on(None, due)
 
     @property
@@ -146,10 +146,16 @@ class Visitor:
             self.due = due
             self._send(request)
 
+    def _new_steps(self) -> Visit:
+        steps = self.user.visit() if self.arrived else self.user.arrive()
+        if not hasattr(steps, "send"):
+            raise TypeError(f"{type(self.user).__name__}.{'visit' if self.arrived else 'arrive'}() yields no requests")
+        return steps
+
     def _visit_over(self, due: float) -> None:
         if not self.arrived:
             self.arrived = True
-            self.steps = self.user.visit()
+            self.steps = self._new_steps()
             self._go_on(None, due)
         elif not self.asked:
             self.bug(ValueError(f"{type(self.user).__name__}.visit() made no request"))
