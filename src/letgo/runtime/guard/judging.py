@@ -184,10 +184,11 @@ def _misuse(
 
 
 def _trail(site: Site, kind: MisuseKind, released: Site | None) -> tuple[Step, ...]:
-    steps = [Step(Event.OPENED, site, describe_misuse(kind))]
+    lasting = kind in (MisuseKind.NEVER_CLOSED, MisuseKind.ERROR_PATH, MisuseKind.ESCAPES_SCOPE)
+    steps = [Step(Event.OPENED, site, "the transaction begins" if lasting else describe_misuse(kind))]
     if released is not None:
         steps.append(Step(Event.RELEASED, released, f"only `{released.function}` lets go, afterwards"))
-    elif kind in (MisuseKind.NEVER_CLOSED, MisuseKind.ERROR_PATH, MisuseKind.ESCAPES_SCOPE):
+    elif lasting:
         steps.append(Step(Event.NEVER_RELEASED, site, "nothing on this path lets go"))
     return tuple(steps)
 
@@ -223,13 +224,15 @@ def _via(found: "Open", watch: "Watch", handler: Handler | None) -> tuple[Site, 
 
 
 def _return_of(handler: Handler, status: int) -> tuple[int, str]:
-    """Line and callee of the `return` that was taken, as far as the status tells; of the definition otherwise."""
+    """Line and callee of the `return` that was taken, as far as the status tells; else the definition's line."""
     returns = texts.returns_of(handler.code)
     redirects = [found for found in returns if "Redirect" in found.calls]
     fitting = redirects if 300 <= status < 400 else [found for found in returns if found not in redirects]
-    if not fitting:
-        return handler.site.line, ""
-    return fitting[-1].line, fitting[-1].calls.rpartition(".")[2]
+    callees = {found.calls.rpartition(".")[2] for found in fitting}
+    return (
+        fitting[0].line if len(fitting) == 1 else handler.site.line,
+        callees.pop() if len(callees) == 1 else "",
+    )
 
 
 def _yield_in(frame: Frame, watch: "Watch") -> Site:
