@@ -1,6 +1,7 @@
 """Which sessions belong to the request whose code runs."""
 
 import asyncio
+import gc
 from typing import Any
 
 from fastapi import BackgroundTasks, Depends, FastAPI
@@ -9,7 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from letgo.runtime.request import RequestLayer, current_request
+from letgo.runtime import install
+from letgo.runtime.fastapi_hooks import Endpoint
+from letgo.runtime.releasing import Handling
+from letgo.runtime.request import MANY, Request, RequestLayer, current_request
 
 
 def sessions_seen() -> int:
@@ -64,3 +68,32 @@ def test_a_request_to_itself_is_a_request_of_its_own() -> None:
     asyncio.run(layered({"type": "http", "path": "/outer"}, None, None))  # type: ignore[arg-type]
     assert seen[0] is seen[1]
     assert seen[0] is not seen[2]
+
+
+def test_a_request_leaves_nothing_for_the_garbage_collector_and_nothing_grows_in_a_long_one(database: URL) -> None:
+    engine = create_engine(database)
+    kept: list[int] = []
+    app = FastAPI()
+
+    @app.get("/", response_model=int)
+    def endpoint(tasks: BackgroundTasks) -> int:
+        for _ in range(2 * MANY):
+            with Session(engine) as session:
+                session.execute(select(1))
+        tasks.add_task(lambda: kept.append(sessions_seen()))
+        return 1
+
+    def of_ours() -> int:
+        return sum(type(each) in (Request, Handling, Endpoint) for each in gc.get_objects())
+
+    with TestClient(install(app)) as client:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                assert client.get("/").json() == 1
+            assert of_ours() < 10  # an idle thread keeps the context of what it did last
+        finally:
+            gc.enable()
+    assert kept[0] <= MANY
+    engine.dispose()

@@ -137,7 +137,8 @@ class _Entering(AbstractContextManager[T]):
 def _running(original: Function) -> Function:
     async def run_endpoint_function(*, dependant: Any, values: dict[str, Any], is_coroutine: bool) -> Any:
         current = handling.get()
-        if current is None or current.kept or not isinstance(endpoint := current.call, Endpoint):
+        endpoint = current.call if current is not None else None
+        if current is None or current.kept or not isinstance(endpoint, Endpoint) or not _is_understood(endpoint):
             return await original(dependant=dependant, values=values, is_coroutine=is_coroutine)
         watched = copy.copy(dependant)
         watched.call = (_awaited if is_coroutine else _in_thread)(endpoint, dependant.call)
@@ -198,9 +199,14 @@ def _validated(endpoint: Endpoint, returned: Any) -> Any:
     field = endpoint.route.response_field
     if field is None:
         return jsonable_encoder(returned) if releasing.work_left(endpoint.handling.request) else returned
-    if hasattr(field, "serialize"):  # pydantic 1 has no such field, and FastAPI other steps before it validates
-        endpoint.answer = Answer(returned, field, *field.validate(returned, {}, loc=("response",)))
+    endpoint.answer = Answer(returned, field, *field.validate(returned, {}, loc=("response",)))
     return returned
+
+
+def _is_understood(endpoint: Endpoint) -> bool:
+    """Whether the answer can be validated here: the field of pydantic 1 is another, and so are FastAPI's steps."""
+    field = getattr(endpoint.route, "response_field", endpoint)
+    return field is None or hasattr(field, "serialize")
 
 
 def _may_settle(endpoint: Endpoint) -> bool:

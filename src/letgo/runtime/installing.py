@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from letgo.runtime import releasing, starlette_routes, streams
 from letgo.runtime.explaining import explain
-from letgo.runtime.releasing import Handling, Policy, handling
+from letgo.runtime.releasing import Handling, Policy, handled
 from letgo.runtime.request import entered
 
 App = TypeVar("App", bound=ASGIApp)
@@ -63,9 +63,7 @@ class LettingGo:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        with entered(scope) as request:
-            current = Handling(request, self.policy)
-            token = handling.set(current)
+        with entered(scope) as request, handled(request, self.policy) as current:
             try:
                 if scope["type"] == "http":
                     await self.app(scope, receive, _settled_before_status(current, send))
@@ -75,7 +73,6 @@ class LettingGo:
                 explain(error, current.let_go_by)
                 raise
             finally:
-                handling.reset(token)
                 await releasing.end_all_reads_async(request)
 
 

@@ -58,6 +58,23 @@ class Handling:
 handling: ContextVar[Handling | None] = ContextVar("letgo_handling", default=None)
 
 
+class handled:
+    """Run what is inside as code of a request that is to let go. A class, as `entered`."""
+
+    __slots__ = ("_current", "_token")
+
+    def __init__(self, request: Request, policy: Policy) -> None:
+        self._current = Handling(request, policy)
+
+    def __enter__(self) -> Handling:
+        self._token = handling.set(self._current)
+        return self._current
+
+    def __exit__(self, *error: object) -> None:
+        handling.reset(self._token)
+        self._current.call = None  # which knows this Handling: nothing here waits for the garbage collector
+
+
 def keep_open(reason: str) -> Callable[[Endpoint], Endpoint]:
     """Leave the sessions of this endpoint alone: they end when its dependencies do. Say why."""
     if not reason.strip():

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 SCOPE_KEY = "letgo.request"
+MANY = 32
 _current: ContextVar["Request | None"] = ContextVar("letgo_request", default=None)
 
 
@@ -39,17 +40,25 @@ class _Noted:
 class Request:
     """One HTTP request or WebSocket, by its ASGI `scope`."""
 
-    __slots__ = ("_sessions", "scope")
+    __slots__ = ("_over", "_sessions", "scope")
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self._over = False
         self._sessions: dict[int, _Noted] = {}
 
     def note(self, session: Session) -> None:
+        if self._over:
+            return
+        if len(self._sessions) >= MANY:  # a stream or a socket may live for days, with a session for each message
+            for key, noted in list(self._sessions.items()):
+                if not noted.session.in_transaction():
+                    self._sessions.pop(key, None)
         self._sessions[id(session)] = _Noted(session, async_session(session), _line())
 
     def forget(self) -> None:
         """Keep no session alive any longer: the request is over, even if tasks with its context go on."""
+        self._over = True
         self._sessions.clear()
 
     def sessions(self) -> list[Session]:

@@ -12,7 +12,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from letgo.runtime import fastapi_hooks, releasing
-from letgo.runtime.releasing import Handling, Policy, handling
+from letgo.runtime.releasing import Policy, handled
 from letgo.runtime.request import entered
 
 
@@ -30,15 +30,10 @@ class ReleasingRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def let_go(request: Request) -> Response:
-            with entered(request.scope) as entered_request:
-                current = Handling(entered_request, self.policy)
-                token = handling.set(current)
-                try:
-                    response = await handle(request)
-                    if not current.kept:
-                        await releasing.end_all_reads_async(entered_request)  # before a generator endpoint's stream
-                    return response
-                finally:
-                    handling.reset(token)
+            with entered(request.scope) as whole, handled(whole, self.policy) as current:
+                response = await handle(request)
+                if not current.kept:
+                    await releasing.end_all_reads_async(whole)  # before a generator endpoint's stream
+                return response
 
         return let_go
