@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import URL, Engine, create_engine, func, select, text
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 from tests.runtime.bookshop import Author, Base
 
-from letgo.runtime import UnsavedWork, fresh_session, release, session_dependency
+from letgo.runtime import UnsavedWork, fresh_session, install, release, session_dependency
 
 Engines = tuple[Engine, AsyncEngine]
 
@@ -159,6 +160,16 @@ def test_a_session_of_session_dependency_can_not_be_used_again_once_it_is_releas
 
     in_loop(database, use)
     assert names(engine) == ["Austen"]
+
+
+def test_a_misspelt_choice_is_an_error_at_once(engine: Engine) -> None:
+    for misspelt in (
+        lambda: install(FastAPI(), unsaved="rollback"),  # type: ignore[arg-type]
+        lambda: session_dependency(sessionmaker(engine), unsaved="comit"),  # type: ignore[call-overload]
+        lambda: release(Session(engine), unsaved="comit"),  # type: ignore[call-overload]
+    ):
+        with pytest.raises(ValueError, match="unsaved must be one of"):
+            misspelt()
 
 
 @pytest.mark.parametrize(("unsaved", "left"), [("commit", ["Austen"]), ("rollback", []), ("refuse", [])])

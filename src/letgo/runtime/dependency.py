@@ -8,13 +8,13 @@ Db = Annotated[Session, Depends(get_db)]
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TypeVar, overload
+from typing import TypeVar, get_args, overload
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, sessionmaker
 
 from letgo.runtime.request import current_request
-from letgo.runtime.units import Unsaved, let_go
+from letgo.runtime.units import Unsaved, check_choice, let_go
 
 OWNER = "letgo.unsaved"  # in Session.info: what its dependency does with work that is left
 S = TypeVar("S", bound=Session)
@@ -43,6 +43,7 @@ def session_dependency(
     its dependencies, as a safety net. After it the session can't be used again: open a `fresh_session` in streams
     and background tasks.
     """
+    check_choice(unsaved, get_args(Unsaved))
     if isinstance(factory, async_sessionmaker):
         return _async_dependency(factory, unsaved)
     return _dependency(factory, unsaved)

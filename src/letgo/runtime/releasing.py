@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from letgo.runtime.dependency import OWNER
 from letgo.runtime.request import Request
 from letgo.runtime.transactions import end_reads, sees_one_snapshot, work_of
-from letgo.runtime.units import UnsavedWork, commit, let_go
+from letgo.runtime.units import UnsavedWork, check_choice, commit, let_go
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 KEPT = "__letgo_keeps_open__"
@@ -37,6 +37,9 @@ class Policy:
     """
 
     unsaved: Literal["owner", "commit", "refuse"] = "owner"
+
+    def __post_init__(self) -> None:
+        check_choice(self.unsaved, ("owner", "commit", "refuse"))
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ release(db)                                         # before a slow call; `await
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
-from typing import Literal, TypeVar, overload
+from typing import Literal, TypeVar, get_args, overload
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
@@ -74,6 +74,7 @@ def release(session: Session | AsyncSession, *, unsaved: Unsaved = "refuse") -> 
 
 def let_go(session: Session, unsaved: Unsaved) -> None:
     """`release` for a sync session, or inside `run_sync`."""
+    check_choice(unsaved, get_args(Unsaved))
     work = work_of(session)
     if work is not None and unsaved == "refuse":
         raise UnsavedWork(
@@ -82,6 +83,12 @@ def let_go(session: Session, unsaved: Unsaved) -> None:
     if work is not None and unsaved == "commit":
         commit(session)
     session.close()
+
+
+def check_choice(unsaved: str, choices: tuple[str, ...]) -> None:
+    """A misspelt choice must not be taken for another: raises ValueError."""
+    if unsaved not in choices:
+        raise ValueError(f"unsaved must be one of {', '.join(map(repr, choices))}, not {unsaved!r}")
 
 
 def commit(session: Session) -> None:
