@@ -372,7 +372,7 @@ def test_letting_go_changes_nothing_that_is_saved(world: World, program: Program
     status, saved = world.left_by(program, install)
     alone, saved_alone = world.left_by(program, unchanged)
     assert saved == saved_alone
-    assert status == alone or (status, alone) == (500, 200)  # what failed after the response now fails before
+    assert status in (alone, 500)  # what fails after the response is sent then fails before
 
 
 @thoroughly
