@@ -1,0 +1,5 @@
+"""`python -m letgo`."""
+
+from letgo.cli import main
+
+main()
