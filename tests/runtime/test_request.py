@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import BackgroundTasks, Depends, FastAPI
 from sqlalchemy import URL, create_engine, select
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from starlette.testclient import TestClient
 
 from letgo.runtime import install
 from letgo.runtime.fastapi_hooks import Endpoint
 from letgo.runtime.releasing import Handling
-from letgo.runtime.request import MANY, Request, RequestLayer, current_request
+from letgo.runtime.request import MANY, Request, RequestLayer, current_request, entered
 
 
 def sessions_seen() -> int:
@@ -68,6 +68,21 @@ def test_a_request_to_itself_is_a_request_of_its_own() -> None:
     asyncio.run(layered({"type": "http", "path": "/outer"}, None, None))  # type: ignore[arg-type]
     assert seen[0] is seen[1]
     assert seen[0] is not seen[2]
+
+
+def test_a_session_that_another_request_has_taken_over_is_left_to_that_one(database: URL) -> None:
+    engine = create_engine(database)
+    shared = scoped_session(sessionmaker(engine))
+    with entered({"type": "http"}) as first:
+        shared.execute(select(1))
+        assert first.own_sessions() == [shared()]
+        shared.rollback()
+        with entered({"type": "http"}) as second:
+            shared.execute(select(1))
+            assert second.own_sessions() == [shared()]
+        assert first.own_sessions() == []
+    shared.remove()
+    engine.dispose()
 
 
 def test_a_request_leaves_nothing_for_the_garbage_collector_and_nothing_grows_in_a_long_one(database: URL) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from tests.runtime.bookshop import Author, Base
 
 from letgo.runtime import UnsavedWork, fresh_session, install, release, session_dependency
+from letgo.runtime.transactions import end_reads
 
 Engines = tuple[Engine, AsyncEngine]
 
@@ -160,6 +161,24 @@ def test_a_session_of_session_dependency_can_not_be_used_again_once_it_is_releas
 
     in_loop(database, use)
     assert names(engine) == ["Austen"]
+
+
+def test_a_result_can_be_read_to_its_end_after_its_transaction_has_ended(engine: Engine, database: URL) -> None:
+    five = select(func.generate_series(1, 5))
+    with Session(engine) as db:
+        result = db.scalars(five)
+        end_reads(db)
+        assert checked_out(engine) == 0
+        assert result.all() == [1, 2, 3, 4, 5]
+
+    async def use(sessions: async_sessionmaker[AsyncSession], pool: AsyncEngine) -> None:
+        async with sessions() as db:
+            result = await db.scalars(five)
+            await db.run_sync(end_reads)
+            assert checked_out(pool) == 0
+            assert result.all() == [1, 2, 3, 4, 5]
+
+    in_loop(database, use)
 
 
 def test_a_misspelt_choice_is_an_error_at_once(engine: Engine) -> None:

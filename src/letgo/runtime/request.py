@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 SCOPE_KEY = "letgo.request"
 MANY = 32
+_MARK = "letgo.request"  # in Session.info: which request has begun its latest transaction
 _current: ContextVar["Request | None"] = ContextVar("letgo_request", default=None)
 
 
@@ -40,11 +41,12 @@ class _Noted:
 class Request:
     """One HTTP request or WebSocket, by its ASGI `scope`."""
 
-    __slots__ = ("_over", "_sessions", "scope")
+    __slots__ = ("_mark", "_over", "_sessions", "scope")
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self._over = False
+        self._mark = object()
         self._sessions: dict[int, _Noted] = {}
 
     def note(self, session: Session) -> None:
@@ -55,6 +57,7 @@ class Request:
                 if not noted.session.in_transaction():
                     self._sessions.pop(key, None)
         self._sessions[id(session)] = _Noted(session, async_session(session), _line())
+        session.info[_MARK] = self._mark
 
     def forget(self) -> None:
         """Keep no session alive any longer: the request is over, even if tasks with its context go on."""
@@ -73,6 +76,8 @@ class Request:
         here = _line()
         owned = []
         for noted in list(self._sessions.values()):
+            if noted.session.info.get(_MARK) is not self._mark:
+                continue  # a session of a thread, as scoped_session makes them: now another request's
             if noted.line is None or noted.line == here or (isinstance(noted.line, asyncio.Task) and noted.line.done()):
                 noted.line = None
                 owned.append(noted.session)
