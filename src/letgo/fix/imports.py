@@ -11,7 +11,7 @@ from letgo.source.program import Module
 
 
 def from_library(syntax: Syntax, module: str, name: str) -> tuple[str, list[Edit]]:
-    """How `module.name` of the standard library is written here, and what must be inserted so that it is known."""
+    """How `module.name` of a library is written here, and what must be inserted so that it is known."""
     for node in syntax.tree.body:
         match node:
             case ast.ImportFrom(module=found, names=names, level=0) if found == module:
@@ -57,10 +57,12 @@ def _bound(syntax: Syntax) -> frozenset[str]:
 
 
 def _line(syntax: Syntax, code: str, module: str) -> Edit:
-    """The import among those of the standard library at the top of the file, where it sorts."""
+    """The import at the top of the file: among those of the standard library, where it sorts, or below all others."""
     own = [node for node in syntax.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     imports = [node for node in own if not (isinstance(node, ast.ImportFrom) and node.module == "__future__")]
     library = [node for node in imports if _module(node).partition(".")[0] in sys.stdlib_module_names]
+    if module.partition(".")[0] not in sys.stdlib_module_names and imports:
+        return syntax.after(imports[-1], code)
     for node in library:
         if isinstance(node, ast.ImportFrom) and _module(node) > module:
             return syntax.before(node, code)

@@ -31,6 +31,10 @@ class Session:
     def rollback(self) -> str:
         return self.call("rollback")
 
+    def released(self, unsaved: str) -> str:
+        """In the style of `letgo.runtime`."""
+        return f"{'await ' if self.is_async else ''}release({self.name}, unsaved={unsaved!r})".replace("'", '"')
+
 
 def is_called_elsewhere(patient: Patient, *, tests: bool = False) -> str:
     """The name of a function that calls this one, with a session of its own; empty when there is none. Tests don't

@@ -9,6 +9,7 @@ from letgo.lifetime import attributes, calls, construction, contexts, effects, e
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.values import (
     FALSE,
+    TRUE,
     AnyOf,
     ClassValue,
     Constant,
@@ -52,7 +53,7 @@ def call(
 ) -> Value | None:
     """What calling `dotted` does and gives."""
     if (
-        dotted.startswith(("sqlalchemy.", "sqlmodel.", "flask_sqlalchemy.", "alembic."))
+        dotted.startswith(("sqlalchemy.", "sqlmodel.", "flask_sqlalchemy.", "alembic.", "letgo.runtime."))
         or dotted in frame.analysis.settings.sessions
     ):
         known, value = database_call(frame, world, dotted, arguments, line)
@@ -127,9 +128,22 @@ def database_call(
         return True, Selectable(model.symbol) if isinstance(model, ClassValue) else None
     if dotted in sqlalchemy.FLASK_EXTENSIONS:
         return True, Object(dotted)
+    if dotted.startswith("letgo.runtime."):
+        return True, _own_runtime(frame, world, name, arguments, line)
     if dotted == "alembic.op.get_bind":
         return True, construction.session_from_elsewhere(frame, world, "op", line, "sqlalchemy.Connection")
     return False, None
+
+
+def _own_runtime(frame: Frame, world: World, name: str, arguments: Arguments, line: int) -> Value | None:
+    """Letgo's own: `fresh_session(factory)` is a unit of work, `release(session)` ends and closes what it is given."""
+    match name, arguments.get(0, "factory"), arguments.get(0, "session"):
+        case "fresh_session", Factory() as factory, _:
+            return Transaction(construction.new_session(frame, world, factory, line).key, True)
+        case "release", _, Session(key):
+            effects.commit(frame, world, key, line)
+            effects.close(frame, world, key, line)
+    return None
 
 
 def _factory(frame: Frame, dotted: str, arguments: Arguments) -> Factory:
@@ -178,6 +192,10 @@ def python_call(
             keywords = tuple((key, value) for key, value in arguments.keywords.items() if value is not None)
             return True, Partial(first, arguments.positional[1:], keywords) if first is not None else None
         case "functools.wraps" | "functools.lru_cache" | "functools.cache":
+            return True, None
+        case "builtins.isinstance":
+            if effects.FAILED in world.env:  # which exception it is, as a rule
+                world.bind(effects.DOUBTFUL, TRUE)
             return True, None
         case "builtins.next" | "builtins.anext":
             return True, _next(frame, world, first, line)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeGuard
 
 from letgo.fix.edits import Edit
+from letgo.fix.imports import from_library
 from letgo.fix.kinds.models import validated
 from letgo.fix.ownership import End, end_of
 from letgo.fix.patient import Patient
@@ -180,6 +181,12 @@ def _code(patient: Patient, session: Session, way: Way, draft: Draft, plain: boo
         ends = [session.commit]
     if ending.ended and not ending.is_open and _ends_itself(patient, session.name):
         ends = []
+    if plain and patient.ward.style == "runtime":
+        name, edits = from_library(patient.syntax, "letgo.runtime", "release")
+        if name != "release":
+            raise Unfixable(f"`letgo.runtime.release` has another name here: {name}")
+        draft.edit(patient.path, *edits)
+        return [session.released("rollback" if failed else "commit")]
     return [*ends, session.close] if plain else ends
 
 

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from letgo.fix.edits import Edit
-from letgo.fix.imports import from_code
+from letgo.fix.imports import from_code, from_library
 from letgo.fix.patient import Patient
 from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
 from letgo.fix.syntax import Definition, Syntax
@@ -52,7 +52,13 @@ def _separate(patient: Patient, finding: Finding, draft: Draft) -> None:
     position = arguments.index(given[0])
     maker = _maker(patient, dependency)
     name, edits = from_code(patient.names, symbol.module, syntax, maker)
-    draft.edit(symbol.module.path, *edits, *_own_session(syntax, node, position, name, _is_async(patient, given[0].id)))
+    opener = f"{name}()"
+    if patient.ward.style == "runtime":
+        unit, added = from_library(syntax, "letgo.runtime", "fresh_session")
+        opener, edits = f"{unit}({name})", [*edits, *added]
+    draft.edit(
+        symbol.module.path, *edits, *_own_session(syntax, node, position, opener, _is_async(patient, given[0].id))
+    )
     before = arguments[position - 1] if position else task
     draft.edit(patient.path, Edit(patient.syntax.end(before), patient.syntax.end(given[0]), ""))
     draft.doubt("the task sees only what is committed before it runs, and its work is a transaction of its own")
@@ -101,7 +107,7 @@ def _maker(patient: Patient, dependency: Dependency | None) -> VariableSymbol:
     raise Unfixable("what the session is made with is not known")
 
 
-def _own_session(syntax: Syntax, node: Definition, position: int, maker: str, is_async: bool) -> Iterator[Edit]:
+def _own_session(syntax: Syntax, node: Definition, position: int, opener: str, is_async: bool) -> Iterator[Edit]:
     parameters = [*node.args.posonlyargs, *node.args.args]
     if position >= len(parameters) or node.args.defaults:
         raise Unfixable(f"`{node.name}` does not take the session by its position alone")
@@ -115,6 +121,6 @@ def _own_session(syntax: Syntax, node: Definition, position: int, maker: str, is
     body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
     if not body or (is_async and not isinstance(node, ast.AsyncFunctionDef)):
         raise Unfixable(f"`{node.name}` can't open such a session")
-    header = f"{'async ' if is_async else ''}with {maker}() as {parameter.arg}:"
+    header = f"{'async ' if is_async else ''}with {opener} as {parameter.arg}:"
     yield syntax.before(body[0], header)
     yield from syntax.indented(body[0], body[-1], syntax.unit(node))
