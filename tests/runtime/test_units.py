@@ -181,6 +181,16 @@ def test_a_result_can_be_read_to_its_end_after_its_transaction_has_ended(engine:
     in_loop(database, use)
 
 
+def test_the_end_of_a_connection_that_the_server_has_closed_is_no_error_to_who_has_read(engine: Engine) -> None:
+    with Session(engine) as db:
+        backend = db.scalar(select(func.pg_backend_pid()))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+            other.execute(select(func.pg_terminate_backend(backend, 5000)))
+        end_reads(db)
+        assert checked_out(engine) == 0
+        assert db.scalar(select(func.pg_backend_pid())) != backend
+
+
 def test_a_misspelt_choice_is_an_error_at_once(engine: Engine) -> None:
     for misspelt in (
         lambda: install(FastAPI(), unsaved="rollback"),  # type: ignore[arg-type]

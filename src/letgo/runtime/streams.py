@@ -5,6 +5,7 @@ not wanted any more is closed: when a client goes away, Starlette leaves a gener
 `with SessionLocal()` perhaps, and an error's traceback keeps it alive until the garbage collector comes by.
 """
 
+import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -32,8 +33,9 @@ def _closing(original: Callable[..., Any]) -> Callable[..., Any]:
         try:
             await original(self, scope, receive, send)
         finally:
-            if handling.get() is not None and (close := getattr(self.body_iterator, "aclose", None)) is not None:
-                await close()
+            body = self.body_iterator
+            if handling.get() is not None and inspect.isasyncgen(body) and not body.ag_running:
+                await body.aclose()
 
     return __call__
 
@@ -54,8 +56,8 @@ def _telling_whose(chunks: Iterable[T]) -> Iterator[T]:
                 current.request.own_sessions()
             yield chunk
     finally:
-        if (close := getattr(chunks, "close", None)) is not None:
-            close()
+        if inspect.isgenerator(chunks):  # and no file, which is its owner's to close
+            chunks.close()
 
 
 def calling_in_thread(original: Callable[..., Any]) -> Callable[..., Any]:

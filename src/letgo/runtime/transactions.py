@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction, SessionTransactionOrigin
 
 from letgo.runtime.statements import reads_only
@@ -43,10 +44,15 @@ def work_of(session: Session) -> str | None:
 def end_reads(session: Session) -> None:
     """Give the connection back if the transaction has only read. The session and its objects stay as they are.
 
-    Neither commit() nor rollback(): these would expire objects, and call listeners that wait for the real end.
+    Neither commit() nor rollback(): these would expire objects, and call listeners that wait for the real end. A
+    connection that the server has closed meanwhile is no error: it is out of the pool, and what was read is read.
     """
     if is_ours(session) and work_of(session) is None and (transaction := session.get_transaction()) is not None:
-        transaction.close()
+        try:
+            transaction.close()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
 
 
 def sees_one_snapshot(session: Session) -> bool:

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar, get_args, overload
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from letgo.runtime.transactions import work_of
+from letgo.runtime.transactions import end_reads, work_of
 
 Unsaved = Literal["commit", "rollback", "refuse"]
 S = TypeVar("S", bound=Session)
@@ -82,6 +82,7 @@ def let_go(session: Session, unsaved: Unsaved) -> None:
         )
     if work is not None and unsaved == "commit":
         commit(session)
+    end_reads(session)
     session.close()
 
 
