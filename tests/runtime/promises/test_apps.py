@@ -206,7 +206,7 @@ def test_a_task_beside_the_request_keeps_its_transaction(shop: Shop) -> None:
 
     with serve(app) as address, connect(address) as client:
         assert client.get("/").json() == "begun"
-        assert shop.idle() == 2
+        assert soon(lambda: shop.idle() == 2)
         go_on.set()
         assert finished.wait(5)
         assert found == [True, True]
