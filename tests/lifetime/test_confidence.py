@@ -1,0 +1,48 @@
+"""Certain is what letgo has followed; where a doubt is left, it says likely."""
+
+from pathlib import Path
+
+import pytest
+
+from letgo.holds import Confidence
+from letgo.lifetime.follow import follow
+from letgo.rules.judging import judge
+from letgo.rules.shop import SHOP
+from letgo.source.read import read
+from letgo.source.settings import Settings
+
+ENDPOINT = """
+from fastapi import Depends, FastAPI
+from sqlalchemy.orm import Session
+
+from shop import Order, get_sync_db
+
+app = FastAPI()
+
+
+@app.get("/orders/{{order_id}}")
+def read_order(order_id: int, db: Session = Depends(get_sync_db)):
+    try:
+        order = db.get_one(Order, order_id)
+        price = int(order.state)
+        db.commit()
+    {handler}
+    return price
+"""
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [
+        ("except Exception:\n        return 0", Confidence.CERTAIN),
+        ("except (ValueError, Exception):\n        return 0", Confidence.CERTAIN),
+        ("except ValueError:\n        return 0", Confidence.LIKELY),
+        ("except Exception as e:\n        if isinstance(e, ValueError):\n            return 0\n        raise",
+         Confidence.LIKELY),
+    ],
+)  # fmt: skip
+def test_a_return_that_needs_a_certain_exception_is_likely(tmp_path: Path, handler, expected):
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "app.py").write_text(ENDPOINT.format(handler=handler))
+    findings = judge(follow(read([tmp_path], root=tmp_path)), Settings(root=tmp_path))
+    assert [finding.confidence for finding in findings if finding.code == "LG101"] == [expected]
