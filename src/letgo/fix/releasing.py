@@ -1,9 +1,11 @@
 """How a release is written: the statements, in either style."""
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from letgo.fix.patient import Patient
+from letgo.fix.tested import called_without
 from letgo.lifetime.categories import last_name
 from letgo.source.names import FunctionSymbol
 from letgo.source.walk import calls, places
@@ -48,6 +50,17 @@ def is_called_elsewhere(patient: Patient, *, tests: bool = False) -> str:
                     if isinstance(symbol, FunctionSymbol) and symbol.function is wanted:
                         return place.function.name
     return ""
+
+
+def doubts_of_callers(patient: Patient, session: str) -> Iterator[str]:
+    """What speaks against a release in a function that FastAPI is not alone to call."""
+    name = patient.node.name
+    if caller := is_called_elsewhere(patient):
+        yield f"`{caller}` calls `{name}`, too, and may go on with the session"
+    names = [param.name for param in patient.symbol.function.params if param.kind == "positional"]
+    position = names.index(session) if session in names else -1
+    if patient.endpoint and (test := called_without(patient.names.codebase.root, name, session, position)):
+        yield f"{test} calls `{name}` without a session, and would fail"
 
 
 def is_test(path: str) -> bool:

@@ -10,10 +10,9 @@ from letgo.fix.kinds.models import validated
 from letgo.fix.ownership import End, end_of
 from letgo.fix.patient import Patient
 from letgo.fix.plain import Values
-from letgo.fix.releasing import Session, is_called_elsewhere, is_entered_with
+from letgo.fix.releasing import Session, doubts_of_callers, is_entered_with
 from letgo.fix.repair import NOTHING, Draft, Left, Proposal
 from letgo.fix.syntax import free_name, names_in, own_nodes
-from letgo.fix.tested import called_without
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
 from letgo.lifetime.facts import Ending
@@ -54,16 +53,13 @@ def _of_session(patient: Patient, findings: tuple[Finding, ...], endings: list[E
         return Proposal(left=_left(findings, f"`{session.name}` is bound more than once, so it may be another session"))
     ways = [way for ending in endings for way in _ways(patient, ending) if _needs(ending, strict)]
     safe, unsafe, left = Draft(), Draft(), dict[int, str]()
-    caller = is_called_elsewhere(patient)
-    test = _test_without(patient, session.name)
+    others = list(doubts_of_callers(patient, session.name))
     tolerates = _tolerates_failure(patient, session.name)
     values = Values(patient, frozenset({session.name}))
     for way in ways:
         draft = Draft()
-        if caller:
-            draft.doubt(f"`{caller}` calls `{patient.node.name}`, too, and may go on with the session")
-        if test:
-            draft.doubt(f"{test} calls `{patient.node.name}` without a session, and would fail")
+        for doubt in others:
+            draft.doubt(doubt)
         if tolerates:
             draft.doubt("the function goes on after a commit that has failed: another one may fail, too")
         try:
@@ -213,12 +209,6 @@ def _tolerates_failure(patient: Patient, session: str) -> bool:
                     if not any(isinstance(part, ast.Raise | ast.Return) for part in ast.walk(handler)):
                         return True
     return False
-
-
-def _test_without(patient: Patient, session: str) -> str:
-    names = [param.name for param in patient.symbol.function.params if param.kind == "positional"]
-    position = names.index(session) if session in names else -1
-    return called_without(patient.names.codebase.root, patient.node.name, session, position)
 
 
 def _in_handler(patient: Patient, statement: ast.stmt) -> bool:

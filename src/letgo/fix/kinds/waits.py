@@ -10,7 +10,7 @@ from typing import NamedTuple
 from letgo.fix.edits import Edit
 from letgo.fix.expiry import keeps_rows
 from letgo.fix.patient import Patient
-from letgo.fix.releasing import Session, is_entered_with, locks_rows
+from letgo.fix.releasing import Session, doubts_of_callers, is_entered_with, locks_rows
 from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
 from letgo.fix.syntax import free_name, names_in, own_nodes
 from letgo.fix.texts import Unfixable
@@ -109,6 +109,8 @@ def _release(patient: Patient, wait: Waiting, draft: Draft) -> None:
 
 def _doubt(patient: Patient, session: Session, wait: Waiting, statement: ast.stmt, draft: Draft) -> None:
     """What may be different afterwards."""
+    for doubt in doubts_of_callers(patient, session.name) if patient.endpoint else ():
+        draft.doubt(doubt)
     if not keeps_rows(patient, session.name):
         if session.is_async:
             raise Unfixable("its rows expire with a commit: make the session with expire_on_commit=False, then again")
