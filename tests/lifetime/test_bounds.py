@@ -39,3 +39,18 @@ def test_what_has_more_paths_than_are_followed_is_named(tmp_path: Path) -> None:
     [unresolved] = followed(tmp_path, source).unresolved
     assert (unresolved.call, unresolved.site.line) == ("choose", 1)
     assert "paths" in unresolved.reason
+
+
+def test_a_function_that_calls_itself_with_ever_more_is_cut_off(tmp_path: Path) -> None:
+    source = """
+import ast
+
+def constant(node: ast.AST, db):
+    db.get(1)
+    if isinstance(node, ast.BinOp):
+        return constant(node.left, db) + constant(node.right, db)
+    return constant(node.value, db) or constant(node.args, db)
+"""
+    began = time.process_time()
+    followed(tmp_path, source)
+    assert time.process_time() - began < 1

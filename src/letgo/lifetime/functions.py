@@ -135,7 +135,7 @@ def summarise(
         interpret.run(frame, [(ir.ENTRY, 0, start) for start in _with_and_without(frame, world, arguments)])
         return finish(frame, alone=alone)
 
-    return analysis.memo.recall(context, follow, lambda: _unchanged(states))
+    return analysis.memo.recall(context, follow, lambda: _unchanged(states), id(function))
 
 
 def _unchanged(states: dict[Key, State]) -> Summary:

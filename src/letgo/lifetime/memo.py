@@ -7,6 +7,7 @@ function followed by itself) depends on nothing but the code: roots can be share
 whose code has changed can be followed again without the others.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,6 +17,9 @@ from letgo.lifetime.facts import Fact
 MAX_DEPTH = 24
 MAX_CONTEXTS = 5000
 """How much is followed from one root, where there is no end to it."""
+
+MAX_ROUNDS = 3
+"""How often a function is followed inside of itself, with other arguments each time: these may grow without end."""
 
 Found = TypeVar("Found")
 Bits = int
@@ -56,6 +60,7 @@ class Memo:
         self._running: Bits = 0
         self._level = 0
         self._steps = 0
+        self._rounds: Counter[int] = Counter()
         self._lasting: dict[int, tuple[Any, Reached]] = {}
         self._passing: dict[int, tuple[Any, Reached]] = {}
 
@@ -90,8 +95,15 @@ class Memo:
             bit = self.code[code] = 1 << len(self.code)
         self.reached.code |= bit
 
-    def recall(self, context: Hashable, follow: Callable[[], Found], otherwise: Callable[[], Found]) -> Found:
-        """What `follow` finds in this context. `otherwise` stands for it where the way must be cut off."""
+    def recall(
+        self,
+        context: Hashable,
+        follow: Callable[[], Found],
+        otherwise: Callable[[], Found],
+        function: int | None = None,
+    ) -> Found:
+        """What `follow` finds in this context, which is one of `function`, by its id. `otherwise` stands for it where
+        the way must be cut off."""
         number = self._contexts.get(context)  # the only time that it is hashed: contexts are large
         if number is None:
             number = self._contexts[context] = len(self._contexts) + 1
@@ -105,7 +117,25 @@ class Memo:
         if self._running & bit or self._level >= MAX_DEPTH or self._steps > MAX_CONTEXTS:
             self.reached.cut |= bit if self._running & bit else TOO_DEEP
             return otherwise()
-        return self._follow(number, bit, follow)
+        if function is None:
+            return self._follow(number, bit, follow)
+        return self._follow_function(number, bit, follow, otherwise, function)
+
+    def _follow_function(
+        self, number: int, bit: Bits, follow: Callable[[], Found], otherwise: Callable[[], Found], function: int
+    ) -> Found:
+        """Follows a function, or cuts it off where it is being followed for the last time already. What was found on
+        the way round holds only there, as if each of the rounds were one context."""
+        around = 1 << self._contexts.setdefault(("rounds", function), len(self._contexts) + 1)
+        if self._rounds[function] >= MAX_ROUNDS:
+            self.reached.cut |= around
+            self.reached.contexts |= around
+            return otherwise()
+        self._rounds[function] += 1
+        try:
+            return self._follow(number, bit | (around & ~self._running), follow, bit)
+        finally:
+            self._rounds[function] -= 1
 
     def _holds(self, reached: Reached) -> bool:
         """Whether following it anew would find the same."""
@@ -113,8 +143,8 @@ class Memo:
             return self._level >= reached.level or not reached.cut & TOO_DEEP
         return not reached.contexts & self._running and self._level + reached.depth < MAX_DEPTH
 
-    def _follow(self, number: int, bit: Bits, follow: Callable[[], Found]) -> Found:
-        outer, inner = self.reached, Reached(contexts=bit, level=self._level)
+    def _follow(self, number: int, bit: Bits, follow: Callable[[], Found], own: Bits = 0) -> Found:
+        outer, inner = self.reached, Reached(contexts=own or bit, level=self._level)
         self.reached = inner
         self._running |= bit
         self._level += 1
