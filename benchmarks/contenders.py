@@ -1,4 +1,4 @@
-"""What is measured: plain parsing, letgo in its three ways, and other tools."""
+"""What is measured: plain parsing, letgo in its four ways, and other tools."""
 
 import shutil
 import subprocess
@@ -36,6 +36,7 @@ def letgo(tree: Path, edited: Edited) -> Iterator[Contender]:
     command = (sys.executable, "-c", "from letgo.cli import main; main()", "check", ".", "--exit-zero")
     done = (0, 2)  # 2: some file is no valid Python, which others pass over
     cache = tree / ".letgo_cache"
+    yield Contender("letgo check --no-cache", (*command, "--no-cache"), done=done)
     yield Contender("letgo check, cold", command, lambda: shutil.rmtree(cache, ignore_errors=True), done=done)
     yield Contender("letgo check, one file touched", command, edited.touch, done=done)
     yield Contender("letgo check, nothing touched", command, done=done)
