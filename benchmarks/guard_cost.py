@@ -1,7 +1,7 @@
 """`python -m benchmarks.guard_cost`: what the guard costs a small real app, side by side with the app alone.
 
-One server runs plain, one with the guard in mode `observe`; they are loaded in turns, so that whatever else slows the
-machine slows both. Processor time a request is the steadier figure on a machine that is shared.
+One server runs plain, one with the guard as it comes, one with a guard that watches every request. They are loaded in
+turns, so that whatever else slows the machine slows them all. Processor time a request is the steadier figure on a machine that is shared.
 """
 
 import argparse
@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 from letgo.prove.postgres import embedded_postgres
 
+ALONE = "the app alone"
+GUARDED = ("guarded", "every request watched")
 CLIENTS = 8
 PATHS = ("/sync", "/async")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -39,30 +41,21 @@ class Server(NamedTuple):
 
 @contextmanager
 def serving(name: str, dsn: str, mode: str) -> Iterator[Server]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "benchmarks.guarded_app:app", "--port", str(port), "--no-access-log"]
+    listening = socket.create_server(("127.0.0.1", 0), backlog=100)
+    port = listening.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.guarded_app:app", "--fd", str(listening.fileno())]
     process = subprocess.Popen(
-        [*command, "--log-level", "error"], env=os.environ | {"LETGO_BENCH_DSN": dsn, "LETGO_GUARD": mode}
+        [*command, "--no-access-log", "--log-level", "error"],
+        env=os.environ | {"LETGO_BENCH_DSN": dsn, "LETGO_GUARD": mode},
+        pass_fds=[listening.fileno()],
     )
     try:
-        wait_for(port)
+        load(Server(name, port, process.pid), PATHS[0], 0.1)
         yield Server(name, port, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=10)
-
-
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+        listening.close()
 
 
 def load(server: Server, path: str, seconds: float) -> Round:
@@ -103,31 +96,33 @@ def measure(rounds: int, seconds: float) -> dict[tuple[str, str], list[Round]]:
     measured: dict[tuple[str, str], list[Round]] = {}
     with (
         embedded_postgres() as postgres,
-        serving("alone", postgres.dsn, "") as plain,
-        serving("guarded", postgres.dsn, "observe") as guarded,
+        serving(ALONE, postgres.dsn, "") as plain,
+        serving(GUARDED[0], postgres.dsn, "as it comes") as guarded,
+        serving(GUARDED[1], postgres.dsn, "every request") as watched,
     ):
         for path in PATHS:
-            for server in (plain, guarded):
+            for server in (plain, guarded, watched):
                 load(server, path, 1)
             for number in range(rounds):
-                for server in (plain, guarded) if number % 2 else (guarded, plain):
+                for server in (plain, guarded, watched) if number % 2 else (watched, guarded, plain):
                     measured.setdefault((path, server.name), []).append(load(server, path, seconds))
     return measured
 
 
 def table(measured: dict[tuple[str, str], list[Round]]) -> list[str]:
     rows = [
-        "| endpoint | | requests a second | processor time a request |",
-        "|---|---|--:|--:|",
+        "| endpoint | | requests a second | to the app alone | processor time a request | to the app alone |",
+        "|---|---|--:|--:|--:|--:|",
     ]
     for path in PATHS:
-        alone, guarded = measured[path, "alone"], measured[path, "guarded"]
-        for name, rounds in (("alone", alone), ("guarded", guarded)):
+        alone = measured[path, ALONE]
+        for name in (ALONE, *GUARDED):
+            rounds = measured[path, name]
             rps, cpu = median(one.rps for one in rounds), median(one.cpu for one in rounds)
-            rows.append(f"| `{path[1:]} def` | {name} | {rps:,.0f} | {cpu:,.0f} us |")
-        throughput = median(one.rps / other.rps for one, other in zip(guarded, alone, strict=True)) - 1
-        processor = median(one.cpu / other.cpu for one, other in zip(guarded, alone, strict=True)) - 1
-        rows.append(f"| | difference, median of {len(alone)} pairs | {throughput:+.1%} | {processor:+.1%} |")
+            pairs = list(zip(rounds, alone, strict=True))
+            slower = median(one.rps / other.rps for one, other in pairs) - 1
+            dearer = median(one.cpu / other.cpu for one, other in pairs) - 1
+            rows.append(f"| `{path[1:]} def` | {name} | {rps:,.0f} | {slower:+.1%} | {cpu:,.0f} us | {dearer:+.1%} |")
     return rows
 
 

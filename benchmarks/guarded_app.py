@@ -1,4 +1,4 @@
-"""A small real app: one query a request, an answer from a model. `LETGO_GUARD` says in which mode it is guarded."""
+"""A small real app: one query a request, an answer from a model. `LETGO_GUARD` says whether, and which requests, the guard watches."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import Session, sessionmaker
 
 from letgo.runtime import Guard
+from letgo.runtime.guard import Settings
 
 DSN = os.environ["LETGO_BENCH_DSN"]
 SessionLocal = sessionmaker(create_engine(DSN.replace("postgresql:", "postgresql+psycopg:"), pool_size=10))
@@ -38,7 +39,7 @@ async def get_async_db() -> AsyncIterator[AsyncSession]:
 
 app = FastAPI()
 if mode := os.environ.get("LETGO_GUARD"):
-    app.add_middleware(Guard, mode=mode)
+    app.add_middleware(Guard, rate=None if mode == "every request" else Settings().rate)
 
 
 @app.get("/sync")

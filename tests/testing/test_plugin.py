@@ -123,7 +123,7 @@ def test_a_hold_fails_the_test_that_caused_it_whatever_the_client(shop: pytest.P
     assert failed(result) == HELD
     result.stdout.fnmatch_lines(
         [
-            "*GET /books/{book_id}: shop.py:* LG101 transaction open since line * while the return value is serialised*",
+            "*GET /books/{book_id}: shop.py:* LG101 transaction open since line * while the return value is *",
             "*shop.py · held*",
             "*┏ return db.execute*the transaction begins*",
             "*GET /waits: shop.py:* LG202 *`asyncio.sleep` makes it wait*",
@@ -138,7 +138,7 @@ def test_a_hold_fails_the_test_that_caused_it_whatever_the_client(shop: pytest.P
 
 def test_without_being_asked_it_is_silent_and_imports_nothing(shop: pytest.Pytester) -> None:
     shop.makepyfile(
-        test_shop="import sys\ndef test_it():\n    import letgo.testing\n    assert 'letgo.runtime' not in sys.modules\n"
+        test_shop="import sys, letgo.testing\ndef test_it():\n    assert 'letgo.runtime' not in sys.modules\n"
     )
     result = run(shop)
     result.assert_outcomes(passed=1)

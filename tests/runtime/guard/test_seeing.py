@@ -245,6 +245,23 @@ def test_a_sampled_guard_watches_only_its_share(shop: FastAPI, guarded: Guarding
     assert seen == [] and guard.recorder.routes == {} and not opened
 
 
+def test_under_load_it_watches_so_many_requests_a_second(
+    shop: FastAPI, guarded: Guarding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from letgo.runtime.guard import guard as module
+
+    now = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    guard = guarded(shop, rate=2)
+    client = TestClient(guard)
+    for _ in range(3):
+        for _ in range(4):
+            client.get("/books/1")
+        now[0] += 1
+    assert guard.recorder.routes["GET /books/{book_id}"].requests == 6
+    assert not opened
+
+
 def test_a_middleware_added_twice_is_one(shop: FastAPI, guarded: Guarding, seen: list[Seen]) -> None:
     TestClient(guarded(guarded(shop))).get("/books/1")
     assert codes(seen) == ["LG101"]

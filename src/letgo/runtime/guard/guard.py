@@ -47,6 +47,7 @@ class Guard:
         self.app = app
         self.recorder = recorder or Recorder(replace(settings or Settings(), **options))
         self.settings = self.recorder.settings
+        self._second = self._in_second = 0
         self.page_path = page.rstrip("/") if page is not None else None
         self.page = Page(self.recorder, access) if access is not None else Page(self.recorder)
         if starting and self.settings.mode != "off":
@@ -57,12 +58,25 @@ class Guard:
             await self.app(scope, receive, send)
         elif self.page_path is not None and _is_below(scope, self.page_path):
             await self.page(scope, receive, send)
-        elif self.settings.sample < 1 and random.random() >= self.settings.sample:
+        elif self._passes_by():
             scope[WATCH] = None
             with entered(scope):
                 await self.app(scope, receive, send)
         else:
             await self._watched(scope, receive, send)
+
+    def _passes_by(self) -> bool:
+        """Whether this request is one of those that are not watched."""
+        settings = self.settings
+        if settings.sample < 1 and random.random() >= settings.sample:
+            return True
+        if settings.rate is None or settings.mode != "observe":
+            return False
+        second = int(monotonic())
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        return self._in_second > settings.rate
 
     async def _watched(self, scope: Scope, receive: Receive, send: Send) -> None:
         watch = scope[WATCH] = Watch(scope, self.recorder)

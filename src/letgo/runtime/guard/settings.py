@@ -20,7 +20,8 @@ class Settings:
       response starts, what a read-only transaction holds, and closes what a request leaves behind; `off` does nothing.
     - `wait`: shorter waits are not looked at. Code in threads and child tasks is looked at every `tick`.
     - `held`: a transaction that has been idle for so long is told about while it still is.
-    - `sample`: the share of requests that is watched.
+    - `sample`: the share of requests that is watched; `rate`: how many a second at most in mode `observe`, which bounds
+      what the guard can cost under load. None watches all.
     - `allowlist`: the file of `letgo check` with what is accepted; `ignore`: codes that are nobody's concern here.
     - `on_finding`: called with every `Seen`; it must be quick, and may be called from any thread.
     - `idle_timeout`: the most that Postgres's `idle_in_transaction_session_timeout` may be in any transaction.
@@ -33,6 +34,7 @@ class Settings:
     held: float = 1.0
     tick: float = 0.025
     sample: float = 1.0
+    rate: int | None = 50
     allowlist: str | os.PathLike[str] = "letgo-allowlist.json"
     ignore: frozenset[str] = frozenset()
     on_finding: Callable[["Seen"], object] | None = None

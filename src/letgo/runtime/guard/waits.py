@@ -25,6 +25,11 @@ KINDS = {
     "asyncio.subprocess": WaitKind.PROCESS,
     "multiprocessing": WaitKind.PROCESS,
     "os.system": WaitKind.PROCESS,
+    # They compute in threads of their own, so that the one that calls them seems to wait.
+    "argon2": WaitKind.COMPUTE,
+    "bcrypt": WaitKind.COMPUTE,
+    "passlib": WaitKind.COMPUTE,
+    "pwdlib": WaitKind.COMPUTE,
     "jinja2": WaitKind.RENDER,
     "starlette.templating": WaitKind.RENDER,
     "mako": WaitKind.RENDER,
