@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prove audit test test-matrix lint types contracts self verify bench bench-stall bench-load lock clean
+.PHONY: help setup demo prove audit test test-matrix lint types contracts self verify bench bench-stall bench-guard bench-load lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,9 @@ bench: .venv/dev.stamp ## Measure letgo beside other tools; on a tree of your ow
 
 bench-stall: .venv/dev.stamp ## Measure examples/stall with more and more users, as it is and with install(app)
 	@$(BIN)/python -m benchmarks.stall --write docs/stall.md
+
+bench-guard: .venv/dev.stamp ## Measure what the guard costs a small real app, side by side with the app alone
+	@$(BIN)/python -m benchmarks.guard_cost
 
 bench-load: .venv/dev.stamp ## Measure what it costs to make load, beside wrk, aiohttp and Locust where they are there
 	@$(BIN)/python -m benchmarks.load --write docs/load.md

@@ -1,7 +1,8 @@
 """`python -m benchmarks.guard_cost`: what the guard costs a small real app, side by side with the app alone.
 
 One server runs plain, one with the guard as it comes, one with a guard that watches every request. They are loaded in
-turns, so that whatever else slows the machine slows them all. Processor time a request is the steadier figure on a machine that is shared.
+turns, so that whatever else slows the machine slows them all. Processor time a request is the steadier figure on a
+machine that is shared.
 """
 
 import argparse

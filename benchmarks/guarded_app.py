@@ -1,4 +1,7 @@
-"""A small real app: one query a request, an answer from a model. `LETGO_GUARD` says whether, and which requests, the guard watches."""
+"""A small real app: one query a request, an answer from a model.
+
+`LETGO_GUARD` says whether it is guarded, and with "every request" that all of them are watched.
+"""
 
 import os
 from collections.abc import AsyncIterator, Iterator
