@@ -11,6 +11,7 @@ from typing import NamedTuple
 from letgo.fix.edits import Edit, apply, overlap
 from letgo.fix.program import Look, Looking, Program
 from letgo.fix.repair import Repair
+from letgo.fix.syntax import Syntax
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
 from letgo.source.definitions import functions_within
@@ -18,7 +19,7 @@ from letgo.source.definitions import functions_within
 Key = tuple[str, str, str]
 """Code of a finding, path and name of the function that it is about."""
 
-UNKNOWN = "tried, but it brings a finding elsewhere"
+UNKNOWN = "tried, but it does not go together with others"
 """Why a repair is taken back where it is not known which of several is to blame."""
 
 UNUSED = "LG506"
@@ -79,15 +80,39 @@ def _proven(sound: Proven, program: Program, before: Look, repairs: Sequence[Rep
 def _made(program: Program, repairs: Sequence[Repair]) -> tuple[Program | None, dict[Repair, str]]:
     """The program with the repairs made, or those that make it unreadable."""
     try:
-        texts = {path: apply(program.text(path), edits) for path, edits in _by_path(repairs).items()}
-        return program.changed(texts), {}
-    except Unfixable as error:
-        if len(repairs) == 1:
-            return None, {repairs[0]: str(error)}
+        return program.changed(_texts(program, repairs)), {}
+    except Unfixable:
+        return None, _misfits(program, repairs)
+
+
+def _misfits(program: Program, repairs: Sequence[Repair]) -> dict[Repair, str]:
+    """The repairs that make a file unreadable, by themselves or beside those before them."""
+    kept: dict[str, list[Repair]] = {}
     bad: dict[Repair, str] = {}
+    broken = {path for path in _by_path(repairs) if _fault(program, repairs, path)}
     for repair in repairs:
-        bad |= _made(program, [repair])[1]
-    return None, bad or dict.fromkeys(repairs, "together with others it made a file unreadable")
+        for path in sorted(repair.paths & broken):
+            if fault := _fault(program, (*kept.get(path, ()), repair), path):
+                bad[repair] = f"tried, but {fault}"
+        if repair not in bad:
+            for path in repair.paths:
+                kept.setdefault(path, []).append(repair)
+    return bad or dict.fromkeys(repairs, UNKNOWN)
+
+
+def _fault(program: Program, repairs: Sequence[Repair], path: str) -> str:
+    """What is wrong with a file after the repairs; empty when nothing is."""
+    try:
+        text = _texts(program, repairs)[path]
+        Syntax(text)
+        program.files[path].encoded(text)
+    except Unfixable as error:
+        return str(error)
+    return ""
+
+
+def _texts(program: Program, repairs: Iterable[Repair]) -> dict[str, str]:
+    return {path: apply(program.text(path), edits) for path, edits in _by_path(repairs).items()}
 
 
 def _by_path(repairs: Iterable[Repair]) -> dict[str, list[Edit]]:
