@@ -12,7 +12,7 @@ from letgo.holds import WaitKind
 from letgo.lifetime import calls, construction, contexts, functions, objects
 from letgo.lifetime.analysis import Frame, Way, Yielded, asked_for_transaction, deciding
 from letgo.lifetime.attributes import attribute, item_of, iterate
-from letgo.lifetime.effects import DOUBTFUL, FAILED, wait
+from letgo.lifetime.effects import DOUBTFUL, FAILED, touch, wait
 from letgo.lifetime.facts import YIELDS
 from letgo.lifetime.values import (
     FALSE,
@@ -251,6 +251,9 @@ def assign(frame: Frame, world: World, target: ir.Expr, value: Value | None, lin
             holder = world.env.get(name)
             if isinstance(holder, Instance):
                 world.bind(name, simplify(with_attribute(holder, attribute_name, value)))
+            for row in options(holder):
+                if isinstance(row, Row):
+                    touch(frame, world, row.key, line)
         case ir.Item(ir.Name(name), ir.Const(key), _) if isinstance(key, str | int):
             holder = world.env.get(name)
             known = holder.items if isinstance(holder, Record) else ()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from letgo.lifetime.analysis import Analysis, receiver_name
-from letgo.source.definitions import with_nested
+from letgo.source.definitions import functions_within
 from letgo.source.program import Await, Call, Enter, Function, Leave, Module, Next, StepNode, Yield
 
 
@@ -14,7 +14,7 @@ def is_contended(analysis: Analysis, module: Module, name: str) -> bool:
     """
 
     def look() -> bool:
-        functions = tuple(_functions(module.body))
+        functions = tuple(functions_within(module.body))
         for function in functions:
             analysis.consult(module, function)
         return any(
@@ -25,12 +25,6 @@ def is_contended(analysis: Analysis, module: Module, name: str) -> bool:
         )
 
     return analysis.memo.recall(("contended", id(module), name), look, lambda: True)
-
-
-def _functions(body: Function) -> Iterator[Function]:
-    yield body
-    for inner in (*body.functions, *(method for cls in with_nested(body.classes) for method in cls.methods)):
-        yield from _functions(inner)
 
 
 def _steps_under(function: Function, name: str) -> Iterator[StepNode]:

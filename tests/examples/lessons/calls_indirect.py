@@ -64,13 +64,13 @@ def a_static_method(order_id: int) -> None:
 def a_property(order_id: int) -> None:
     with NewSyncSession() as db:
         order = db.get_one(Order, order_id)
-        order.state = client.state  # expect: LG201
+        order.state = client.state  # expect: LG201, LG505
 
 
 def a_cached_property(order_id: int) -> None:
     with NewSyncSession() as db:
         order = db.get_one(Order, order_id)
-        order.state = client.version  # expect: LG201
+        order.state = client.version  # expect: LG201, LG505
 
 
 def a_partial(order_id: int) -> None:

@@ -91,3 +91,16 @@ def committed_by_the_caller(order_id: int) -> None:
 def committed_by_nobody(order_id: int) -> None:
     with NewSyncSession() as db:
         save(db, order_id)  # expect: LG505
+
+
+def a_row_that_is_changed(order_id: int) -> None:
+    with NewSyncSession() as db:
+        order = db.get_one(Order, order_id)
+        order.state = "closed"  # expect: LG505
+
+
+def a_row_that_is_changed_and_saved(order_id: int) -> None:
+    with NewSyncSession() as db:
+        order = db.get_one(Order, order_id)
+        order.state = "closed"
+        db.commit()
