@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from letgo.fix.syntax import Definition, Syntax, own_nodes
-from letgo.holds import Finding, Hold, Misuse, Origin, Site, Source
+from letgo.holds import Finding, Hold, Misuse, MisuseKind, Origin, Site, Source
 from letgo.lifetime.categories import last_name
 from letgo.lifetime.census import written
 from letgo.lifetime.dependencies import Dependency, dependencies_of
@@ -106,6 +106,14 @@ class Patient:
 
     def of(self, *codes: str) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.code in codes)
+
+    def misused(self, codes: Mapping[MisuseKind, str]) -> Iterator[tuple[Misuse, tuple[Finding, ...]]]:
+        """The misuses of these kinds, each with the findings of its code that tell of it."""
+        findings = self.of(*codes.values())
+        for misuse in self.misuses:
+            code = codes.get(misuse.kind)
+            if told := tuple(found for found in findings if found.code == code and found.site == misuse.site):
+                yield misuse, told
 
     def meaning(self, node: ast.expr) -> object:
         """The symbol that a dotted name stands for, None for anything else."""

@@ -1,9 +1,10 @@
 """What a fix is before it is made: edits that cure findings of one function, or the reason why there are none."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from letgo.fix.edits import Edit
+from letgo.fix.texts import Unfixable
 from letgo.holds import Finding, Site
 
 
@@ -51,6 +52,14 @@ class Proposal:
 NOTHING = Proposal()
 
 
+def together(proposals: Iterable[Proposal]) -> Proposal:
+    """What several proposals say, in their order."""
+    every = tuple(proposals)
+    return Proposal(
+        tuple(repair for each in every for repair in each.repairs), tuple(left for each in every for left in each.left)
+    )
+
+
 @dataclass(slots=True)
 class Draft:
     """Collects the edits of one repair, and the reasons that make it unsafe."""
@@ -68,3 +77,13 @@ class Draft:
         """The repair, if there is anything to do."""
         if self.edits:
             yield Repair(kind, function, cures, tuple(dict.fromkeys(self.edits)), "; ".join(self.doubts))
+
+
+def drafted(kind: str, function: Site, cures: tuple[Finding, ...], write: Callable[[Draft], None]) -> Proposal:
+    """The repair that `write` drafts; where it raises Unfixable, that as the reason why each of the findings stays."""
+    draft = Draft()
+    try:
+        write(draft)
+    except Unfixable as reason:
+        return Proposal(left=tuple(Left(finding, str(reason)) for finding in cures))
+    return Proposal(tuple(draft.repair(kind, function, cures)))

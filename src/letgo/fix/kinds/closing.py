@@ -1,42 +1,32 @@
 """LG401, LG402: what still needs the session moves to where the session is open."""
 
 import ast
+from functools import partial
 
 from letgo.fix.edits import insert
 from letgo.fix.kinds.returns import return_after
 from letgo.fix.patient import Patient
-from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
+from letgo.fix.repair import Draft, Proposal, drafted, together
 from letgo.fix.syntax import With
 from letgo.fix.texts import Unfixable
-from letgo.holds import MisuseKind
+from letgo.holds import Misuse, MisuseKind
 
 KIND = "let go after the last use"
 KINDS = {MisuseKind.REOPENED: "LG401", MisuseKind.DETACHED: "LG402"}
 
 
 def propose(patient: Patient) -> Proposal:
-    findings = patient.of(*KINDS.values())
-    if not findings:
-        return NOTHING
-    repairs: list[Repair] = []
-    left: list[Left] = []
-    for misuse in patient.misuses:
-        code = KINDS.get(misuse.kind)
-        cured = tuple(finding for finding in findings if finding.code == code and finding.site == misuse.site)
-        if not cured:
-            continue
-        draft = Draft()
-        try:
-            name = patient.variable(misuse.session)
-            statement = patient.statement_at(misuse.site.line)
-            if name is None or statement is None:
-                raise Unfixable(f"the function has no one name for the session of `{misuse.session.name}`")
-            _move(patient, name, statement, draft)
-        except Unfixable as reason:
-            left += (Left(finding, str(reason)) for finding in cured)
-            continue
-        repairs += draft.repair(KIND, patient.site, cured)
-    return Proposal(tuple(repairs), tuple(left))
+    return together(
+        drafted(KIND, patient.site, cured, partial(_cure, patient, misuse)) for misuse, cured in patient.misused(KINDS)
+    )
+
+
+def _cure(patient: Patient, misuse: Misuse, draft: Draft) -> None:
+    name = patient.variable(misuse.session)
+    statement = patient.statement_at(misuse.site.line)
+    if name is None or statement is None:
+        raise Unfixable(f"the function has no one name for the session of `{misuse.session.name}`")
+    _move(patient, name, statement, draft)
 
 
 def _move(patient: Patient, name: str, statement: ast.stmt, draft: Draft) -> None:

@@ -6,7 +6,7 @@ from letgo.fix.kinds.returns import return_after
 from letgo.fix.kinds.waits import is_async
 from letgo.fix.patient import Patient
 from letgo.fix.releasing import Session, is_entered_with
-from letgo.fix.repair import NOTHING, Draft, Left, Proposal
+from letgo.fix.repair import NOTHING, Draft, Proposal, drafted
 from letgo.fix.syntax import With, own_nodes
 from letgo.fix.texts import Unfixable
 from letgo.holds import Misuse, MisuseKind
@@ -19,14 +19,13 @@ def propose(patient: Patient) -> Proposal:
     misuses = [misuse for misuse in patient.misuses if misuse.kind is MisuseKind.UNCOMMITTED]
     if not findings or not misuses:
         return NOTHING
-    draft = Draft()
-    draft.doubt("what was never saved until now is saved: see that nobody counts on its being dropped")
-    try:
+
+    def write(draft: Draft) -> None:
+        draft.doubt("what was never saved until now is saved: see that nobody counts on its being dropped")
         for misuse in misuses:
             _commit(patient, misuse, draft)
-    except Unfixable as reason:
-        return Proposal(left=tuple(Left(finding, str(reason)) for finding in findings))
-    return Proposal(tuple(draft.repair(KIND, patient.site, findings)))
+
+    return drafted(KIND, patient.site, findings, write)
 
 
 def _commit(patient: Patient, misuse: Misuse, draft: Draft) -> None:

@@ -8,7 +8,7 @@ from letgo.fix.kinds.returns import return_after
 from letgo.fix.kinds.waits import is_async
 from letgo.fix.patient import Patient
 from letgo.fix.releasing import Session, is_entered_with, locks_rows
-from letgo.fix.repair import NOTHING, Draft, Left, Proposal
+from letgo.fix.repair import NOTHING, Draft, Proposal, drafted
 from letgo.fix.syntax import own_nodes
 from letgo.fix.texts import Unfixable
 from letgo.fix.writes import written_before
@@ -24,13 +24,12 @@ def propose(patient: Patient) -> Proposal:
     findings = tuple(finding for finding in patient.findings if finding.site.line in lines)
     if not holds or not findings:
         return NOTHING
-    draft = Draft()
-    try:
+
+    def write(draft: Draft) -> None:
         for source in dict.fromkeys(hold.session for hold in holds):
             _release(patient, source, draft)
-    except Unfixable as reason:
-        return Proposal(left=tuple(Left(finding, str(reason)) for finding in findings))
-    return Proposal(tuple(draft.repair(KIND, patient.site, findings)))
+
+    return drafted(KIND, patient.site, findings, write)
 
 
 def _release(patient: Patient, source: Source, draft: Draft) -> None:

@@ -1,6 +1,7 @@
 """A session that nobody is certain to close is opened by a `with`, and ends there on every path."""
 
 import ast
+from functools import partial
 
 from letgo.fix.edits import Edit
 from letgo.fix.imports import from_library
@@ -8,7 +9,7 @@ from letgo.fix.kinds.waits import is_async
 from letgo.fix.ownership import BLOCKS
 from letgo.fix.patient import Patient
 from letgo.fix.plain import Values
-from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
+from letgo.fix.repair import Draft, Proposal, drafted, together
 from letgo.fix.syntax import names_in
 from letgo.fix.texts import Unfixable
 from letgo.holds import MisuseKind
@@ -26,24 +27,10 @@ KINDS = {
 
 
 def propose(patient: Patient) -> Proposal:
-    findings = patient.of(*KINDS.values())
-    if not findings:
-        return NOTHING
-    repairs: list[Repair] = []
-    left: list[Left] = []
-    for misuse in patient.misuses:
-        code = KINDS.get(misuse.kind)
-        cured = tuple(finding for finding in findings if finding.code == code and finding.site == misuse.site)
-        if not cured:
-            continue
-        draft = Draft()
-        try:
-            _wrap(patient, misuse.session.site.line, draft)
-        except Unfixable as reason:
-            left += (Left(finding, str(reason)) for finding in cured)
-            continue
-        repairs += draft.repair(KIND, patient.site, cured)
-    return Proposal(tuple(repairs), tuple(left))
+    return together(
+        drafted(KIND, patient.site, cured, partial(_wrap, patient, misuse.session.site.line))
+        for misuse, cured in patient.misused(KINDS)
+    )
 
 
 def _wrap(patient: Patient, line: int, draft: Draft) -> None:

@@ -11,7 +11,7 @@ from letgo.fix.ownership import End, end_of
 from letgo.fix.patient import Patient
 from letgo.fix.plain import Values
 from letgo.fix.releasing import Session, doubts_of_callers, is_entered_with
-from letgo.fix.repair import NOTHING, Draft, Left, Proposal
+from letgo.fix.repair import NOTHING, Draft, Left, Proposal, together
 from letgo.fix.syntax import free_name, names_in, own_nodes
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
@@ -38,11 +38,7 @@ def propose(patient: Patient) -> Proposal:
         by_parameter.setdefault(ending.parameter, []).append(ending)
     if not by_parameter:
         return NOTHING
-    proposals = [_of_session(patient, findings, endings) for endings in by_parameter.values()]
-    return Proposal(
-        tuple(repair for each in proposals for repair in each.repairs),
-        tuple(left for each in proposals for left in each.left),
-    )
+    return together(_of_session(patient, findings, endings) for endings in by_parameter.values())
 
 
 def _of_session(patient: Patient, findings: tuple[Finding, ...], endings: list[Ending]) -> Proposal:

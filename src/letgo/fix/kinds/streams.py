@@ -1,12 +1,13 @@
 """D: what a stream reads from the database is read before the response begins, and the session let go."""
 
 import ast
+from functools import partial
 
 from letgo.fix.edits import Edit
 from letgo.fix.kinds.waits import is_async
 from letgo.fix.patient import Patient
 from letgo.fix.releasing import Session
-from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
+from letgo.fix.repair import Draft, Proposal, drafted, together
 from letgo.fix.syntax import free_name, names_in, own_nodes
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
@@ -17,17 +18,10 @@ CODES = ("LG302", "LG304")
 
 
 def propose(patient: Patient) -> Proposal:
-    repairs: list[Repair] = []
-    left: list[Left] = []
-    for finding in patient.of(*CODES):
-        draft = Draft()
-        try:
-            _read_first(patient, finding, draft)
-        except Unfixable as reason:
-            left.append(Left(finding, str(reason)))
-            continue
-        repairs += draft.repair(KIND, patient.site, (finding,))
-    return Proposal(tuple(repairs), tuple(left)) if repairs or left else NOTHING
+    return together(
+        drafted(KIND, patient.site, (finding,), partial(_read_first, patient, finding))
+        for finding in patient.of(*CODES)
+    )
 
 
 def _read_first(patient: Patient, finding: Finding, draft: Draft) -> None:

@@ -2,11 +2,12 @@
 
 import ast
 from collections.abc import Iterator
+from functools import partial
 
 from letgo.fix.edits import Edit
 from letgo.fix.imports import from_code, from_library
 from letgo.fix.patient import Patient
-from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
+from letgo.fix.repair import Draft, Proposal, drafted, together
 from letgo.fix.syntax import Definition, Syntax
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
@@ -19,17 +20,9 @@ KIND = "a session of the task's own"
 
 
 def propose(patient: Patient) -> Proposal:
-    repairs: list[Repair] = []
-    left: list[Left] = []
-    for finding in patient.of("LG303"):
-        draft = Draft()
-        try:
-            _separate(patient, finding, draft)
-        except Unfixable as reason:
-            left.append(Left(finding, str(reason)))
-            continue
-        repairs += draft.repair(KIND, patient.site, (finding,))
-    return Proposal(tuple(repairs), tuple(left)) if repairs or left else NOTHING
+    return together(
+        drafted(KIND, patient.site, (finding,), partial(_separate, patient, finding)) for finding in patient.of("LG303")
+    )
 
 
 def _separate(patient: Patient, finding: Finding, draft: Draft) -> None:

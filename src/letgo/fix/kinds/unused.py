@@ -1,12 +1,13 @@
 """F: a session parameter that is never used goes, or gets a name that says so."""
 
 import ast
+from functools import partial
 
 from letgo.fix.edits import Edit
 from letgo.fix.ownership import End, end_of
 from letgo.fix.patient import Patient
 from letgo.fix.releasing import is_called_elsewhere
-from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
+from letgo.fix.repair import Draft, Proposal, drafted, together
 from letgo.fix.texts import Unfixable
 from letgo.holds import MisuseKind
 
@@ -15,21 +16,12 @@ KIND = "drop the unused session"
 
 def propose(patient: Patient) -> Proposal:
     findings = patient.of("LG506")
-    if not findings:
-        return NOTHING
-    repairs: list[Repair] = []
-    left: list[Left] = []
-    for misuse in patient.misuses:
-        if misuse.kind is MisuseKind.UNUSED:
-            cured = tuple(finding for finding in findings if f"`{misuse.detail}`" in finding.message)
-            draft = Draft()
-            try:
-                _drop(patient, misuse.detail, draft)
-            except Unfixable as reason:
-                left += (Left(finding, str(reason)) for finding in cured)
-                continue
-            repairs += draft.repair(KIND, patient.site, cured)
-    return Proposal(tuple(repairs), tuple(left))
+    names = [misuse.detail for misuse in patient.misuses if misuse.kind is MisuseKind.UNUSED] if findings else []
+    return together(
+        drafted(KIND, patient.site, tuple(found for found in findings if f"`{name}`" in found.message),
+                partial(_drop, patient, name))
+        for name in names
+    )  # fmt: skip
 
 
 def _drop(patient: Patient, name: str, draft: Draft) -> None:
