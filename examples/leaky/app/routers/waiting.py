@@ -63,7 +63,11 @@ def wait_for_arrival(order_id: int, db: Db) -> dict[str, str]:
 def print_label(book_id: int, db: Db) -> dict[str, str]:
     book = db.get_one(Book, book_id)
     label = subprocess.run(  # expect: LG203 subprocess
-        [sys.executable, "-c", "print(input().upper())"], input=book.title, capture_output=True, text=True, check=True
+        [sys.executable, "-c", "import time; time.sleep(0.1); print(input().upper())"],
+        input=book.title,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     db.commit()
     return {"label": label.stdout.strip()}
