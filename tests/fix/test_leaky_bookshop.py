@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL
@@ -16,7 +17,6 @@ from letgo import checking, repairing
 from letgo.source.settings import Settings
 
 BOOKSHOP = Path(__file__).parents[2] / "examples" / "leaky"
-ANSWERS = Path(__file__).with_name("answers.py")
 DETACHED = "/used-again/orders/1/title"
 """Answers with an error as long as it reads a row whose session is closed."""
 
@@ -31,16 +31,25 @@ def repaired(tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
-def answers(directory: Path, database: str) -> dict[str, list[object]]:
+def told(script: str, directory: Path, database: str) -> Any:
+    """What a script beside this file prints when it runs in the directory."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         partner = f"http://127.0.0.1:{probe.getsockname()[1]}"
     env = os.environ | {"DATABASE_URL": database, "PARTNER_URL": partner}
-    done = subprocess.run(
-        [sys.executable, ANSWERS], cwd=directory, env=env, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, Path(__file__).with_name(script)]
+    done = subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def answers(directory: Path, database: str) -> dict[str, list[object]]:
+    found: dict[str, list[object]] = told("answers.py", directory, database)
+    return found
+
+
+def psycopg(database: URL) -> str:
+    return database.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
 def without_the_bug(found: dict[str, list[object]]) -> dict[str, list[object]]:
@@ -71,11 +80,19 @@ def test_every_handler_answers_the_same(repaired: Path, tmp_path: Path) -> None:
 
 
 def test_every_handler_answers_the_same_with_postgres(repaired: Path, database: URL) -> None:
-    dsn = database.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    dsn = psycopg(database)
     before = answers(BOOKSHOP, dsn)
     subprocess.run([sys.executable, "-c", EMPTY, dsn], check=True)
     after = answers(repaired, dsn)
     assert without_the_bug(before) == without_the_bug(after)
+
+
+def test_the_guard_finds_nothing_any_more(repaired: Path, database: URL) -> None:
+    dsn = psycopg(database)
+    codes = {code for _, code, _ in told("guarded.py", BOOKSHOP, dsn)}
+    assert codes >= {"LG101", "LG102", "LG103", "LG104", "LG201", "LG301", "LG302", "LG303", "LG401", "LG501", "LG502"}
+    subprocess.run([sys.executable, "-c", EMPTY, dsn], check=True)
+    assert told("guarded.py", repaired, dsn) == []
 
 
 EMPTY = """

@@ -19,8 +19,8 @@ templates = Jinja2Templates("templates")
 @router.post("/orders/{order_id}/charge")
 async def charge(order_id: int, db: AsyncSession = Depends(get_db)):
     order = await db.get_one(Order, order_id)
+    await db.commit()
     async with httpx.AsyncClient() as client:
-        await db.commit()
         # The bank takes its time.
         answer = await client.post("https://bank.example/charge", json={"amount": order.amount})
     order.state = answer.text

@@ -12,7 +12,7 @@ from letgo.fix.expiry import keeps_rows
 from letgo.fix.patient import Patient
 from letgo.fix.releasing import Session, doubts_of_callers, is_entered_with, locks_rows
 from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
-from letgo.fix.syntax import free_name, names_in, own_nodes
+from letgo.fix.syntax import With, free_name, names_in, own_nodes
 from letgo.fix.texts import Unfixable
 from letgo.fix.writes import written_before
 from letgo.holds import MisuseKind, Origin, Site, Source, WaitKind
@@ -104,7 +104,18 @@ def _release(patient: Patient, wait: Waiting, draft: Draft) -> None:
     moved = _later_commit(patient, statement, session) if wait.renders and not hoisted else None
     if moved is not None:
         draft.edit(patient.path, moved)
-    draft.edit(patient.path, patient.syntax.before(statement, *hoisted, session.commit))
+    place = statement if hoisted else _above_openers(patient, statement, wait, name)
+    draft.edit(patient.path, patient.syntax.before(place, *hoisted, session.commit))
+
+
+def _above_openers(patient: Patient, statement: ast.stmt, wait: Waiting, session: str) -> ast.stmt:
+    """The statement, or the `with` that it comes first in: what that enters, as a client, takes its time, too."""
+    for node in patient.syntax.above(statement):
+        first = isinstance(node, With) and node.body[0] is statement
+        if not first or node.lineno <= wait.opened.line or any(session in names_in(item) for item in node.items):
+            break
+        statement = node
+    return statement
 
 
 def _doubt(patient: Patient, session: Session, wait: Waiting, statement: ast.stmt, draft: Draft) -> None:
