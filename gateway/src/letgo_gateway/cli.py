@@ -1,0 +1,64 @@
+"""`letgo-gateway serve`."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from letgo_gateway.app import create_app
+from letgo_gateway.database.work import DatabaseBusy
+from letgo_gateway.preparing import prepare
+from letgo_gateway.settings import PREFIX, Settings, WrongSetting, from_environment
+
+MISUSE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 served until it was told to stop, 2 a setting can't be used or the database can't be reached."""
+    asked = parser().parse_args(arguments)
+    try:
+        settings = from_environment(os.environ, host=asked.host, port=asked.port, workers=asked.workers)
+        administrator = asyncio.run(prepare(settings))
+    except (WrongSetting, DatabaseBusy) as error:
+        print(f"letgo-gateway: {error}", file=sys.stderr)
+        return MISUSE
+    if administrator is not None:
+        print(f"The administrator is {administrator.email}, with the one-time password {administrator.password}")
+    print(f"letgo-gateway serves on http://{settings.host}:{settings.port}", flush=True)
+    serve(settings)
+    return 0
+
+
+def serve(settings: Settings) -> None:
+    """Until a signal. Each worker reads the settings from the environment, as this process has done."""
+    for name in ("host", "port", "workers"):
+        os.environ[PREFIX + name.upper()] = str(getattr(settings, name))
+    uvicorn.run(
+        "letgo_gateway.cli:app_of_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers if settings.workers > 1 else None,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def app_of_environment() -> ASGIApp:
+    return create_app(from_environment(os.environ))
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="letgo-gateway", description="An MCP gateway that holds no transaction.")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+    serving = commands.add_parser("serve", help="serve; settings are variables GATEWAY_..., and DATABASE_URL")
+    serving.add_argument("--host", help="the address to listen on (GATEWAY_HOST)")
+    serving.add_argument("--port", type=int, help="(GATEWAY_PORT)")
+    serving.add_argument("--workers", type=int, help="how many processes (GATEWAY_WORKERS)")
+    return made

@@ -1,0 +1,130 @@
+"""How a worker learns of what others have changed: a counter for each topic, in the database.
+
+A unit of work that changes something counts its topic up in the same transaction (`count_up`), so that who reads the
+counter sees all that led to it. Postgres tells the other workers at once (`NOTIFY`); and each worker asks for the
+counters every `changes_interval` seconds as well, which is all there is on SQLite, behind PgBouncer, or while a
+connection is lost.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Literal, TypeAlias, get_args
+
+import asyncpg
+from sqlalchemy import BigInteger, String, func, select, update
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from letgo_gateway.database.base import Base
+from letgo_gateway.database.work import Database, DatabaseBusy
+
+Topic: TypeAlias = Literal["identity", "gateways", "tools", "resources", "prompts", "servers", "a2a", "roots"]
+TOPICS: tuple[Topic, ...] = get_args(Topic)
+CHANNEL = "letgo_gateway"
+log = logging.getLogger("letgo_gateway.changes")
+
+
+class Change(Base):
+    __tablename__ = "change"
+
+    topic: Mapped[str] = mapped_column(String(32), primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+async def count_up(db: AsyncSession, topics: Iterable[Topic]) -> dict[str, int]:
+    """The new versions of `topics`, told to all workers when this transaction commits.
+
+    Call it last: whoever changes the same topic waits for this transaction from here on. The order of the topics is
+    always the same, so that two can't wait for each other.
+    """
+    counted: dict[str, int] = {}
+    for topic in sorted(set(topics)):
+        changed = update(Change).where(Change.topic == topic).values(version=Change.version + 1)
+        counted[topic] = (await db.execute(changed.returning(Change.version))).scalar_one()
+    if db.get_bind().dialect.name == "postgresql":
+        told = ",".join(f"{topic}={version}" for topic, version in counted.items())
+        await db.execute(select(func.pg_notify(CHANNEL, told)))
+    return counted
+
+
+async def versions_now(db: AsyncSession) -> dict[str, int]:
+    rows = await db.execute(select(Change.topic, Change.version))
+    return {row.topic: row.version for row in rows}
+
+
+class Changes:
+    """The versions this worker knows of. They only grow."""
+
+    def __init__(self, database: Database, direct: URL, interval: float) -> None:
+        self.versions: dict[str, int] = dict.fromkeys(TOPICS, 0)
+        self._database = database
+        self._direct = direct
+        self._interval = interval
+        self._listeners: list[Callable[[frozenset[str]], None]] = []
+
+    def subscribe(self, listener: Callable[[frozenset[str]], None]) -> None:
+        """Have `listener` called with the topics that have changed, in the event loop; it must be quick."""
+        self._listeners.append(listener)
+
+    def learn(self, versions: Mapping[str, int]) -> None:
+        """Take over what is newer. Who has changed something calls this itself, so that it sees its own change."""
+        newer = {topic: version for topic, version in versions.items() if version > self.versions.get(topic, -1)}
+        if newer:
+            self.versions.update(newer)
+            for listener in self._listeners:
+                listener(frozenset(newer))
+
+    async def refresh(self) -> None:
+        """Ask the database. Raises `DatabaseBusy`."""
+        self.learn(await self._database.read(versions_now))
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Follow the changes of others meanwhile."""
+        await self.refresh()
+        tasks = [asyncio.create_task(self._ask())]
+        if self._direct.get_backend_name() == "postgresql":
+            tasks.append(asyncio.create_task(self._listen()))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                await self.refresh()
+            except DatabaseBusy as error:
+                log.warning("changes are not known: %s", error)
+            except Exception:
+                log.exception("changes are not known")
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._listen_once()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                log.warning("no notifications from Postgres: %s", error)
+            await asyncio.sleep(self._interval)
+
+    async def _listen_once(self) -> None:
+        url = self._direct.set(drivername="postgresql")
+        connection = await asyncpg.connect(url.render_as_string(hide_password=False), timeout=5)
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        try:
+            await connection.add_listener(CHANNEL, self._told)
+            await lost.wait()
+        finally:
+            with suppress(Exception):
+                await connection.close(timeout=1)
+
+    def _told(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
+        pairs = (pair.partition("=") for pair in str(payload).split(","))
+        self.learn({topic: int(version) for topic, _, version in pairs})

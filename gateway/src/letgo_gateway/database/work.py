@@ -1,0 +1,113 @@
+"""The unit of work: a function over a session, plain data back, and nothing open any more.
+
+```python
+async def name_of(db: AsyncSession, user: str) -> str | None:
+    return await db.scalar(select(User.name).where(User.id == user))
+
+name = await database.read(name_of, "f3a1")     # the connection is back in its pool here
+```
+
+The function must do nothing but database work: it can't call another service, and `nothing_open`, which all that go
+outside call first, makes an error of it if it tries.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import inspect
+from sqlalchemy.engine import Result
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from letgo.runtime import fresh_session
+from letgo_gateway.database.engine import WRITES
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Work = Callable[Concatenate[AsyncSession, P], Awaitable[T]]
+
+_open: ContextVar[str | None] = ContextVar("letgo_gateway_open", default=None)
+
+
+class DatabaseBusy(Exception):
+    """The database can't be asked now: no connection is free, or there is none to be had. Try again a little later."""
+
+
+class TransactionOpen(RuntimeError):
+    """Code in a unit of work went outside, or began another unit: a defect of the gateway."""
+
+
+def nothing_open(doing: str) -> None:
+    """Assert that no unit of work is open here, before `doing` something that takes time. Raises `TransactionOpen`."""
+    if (work := _open.get()) is not None:
+        raise TransactionOpen(f"{doing}, within the unit of work {work}")
+
+
+class Database:
+    """Units of work on one engine. At most `waiting` of them wait for a connection at a time."""
+
+    def __init__(self, engine: AsyncEngine, waiting: int) -> None:
+        self.engine = engine
+        self._waiting = waiting
+        self._running = 0
+        self._most = waiting + engine.pool.size()  # type: ignore[attr-defined]
+        reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        if engine.dialect.name == "sqlite":
+            reading = {}
+        self._reads = async_sessionmaker(engine.execution_options(**reading), autoflush=False)
+        self._writes = async_sessionmaker(engine.execution_options(**{WRITES: True}))
+
+    async def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` reads, in one snapshot. Raises `DatabaseBusy`."""
+        return await self._unit(self._reads, work, *args, **kwargs)
+
+    async def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` returns once its changes are committed. Raises `DatabaseBusy`, and whatever `work` raises."""
+        return await self._unit(self._writes, work, *args, **kwargs)
+
+    async def _unit(
+        self, sessions: async_sessionmaker[AsyncSession], work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        name = getattr(work, "__qualname__", repr(work))
+        nothing_open(f"a unit of work {name} begins")
+        if self._running >= self._most:
+            raise DatabaseBusy("too many requests wait for a connection to the database")
+        self._running += 1
+        token = _open.set(name)
+        try:
+            async with fresh_session(sessions) as db:
+                result = await work(db, *args, **kwargs)
+        except PoolTimeout:
+            raise DatabaseBusy("no connection to the database became free in time") from None
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseBusy("the connection to the database was lost") from error
+            raise
+        except OSError as error:
+            raise DatabaseBusy("the database does not answer") from error
+        finally:
+            _open.reset(token)
+            self._running -= 1
+        return _plain(result, name)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def _plain(result: T, name: str) -> T:
+    """Refuse rows of the ORM and results: they would go back to the database when they are read."""
+    for value in _parts(result):
+        if isinstance(value, Result) or inspect(value, raiseerr=False) is not None:
+            raise TypeError(f"{name} returned {type(value).__name__}, which is not plain data")
+    return result
+
+
+def _parts(value: object) -> list[object]:
+    match value:
+        case Mapping():
+            return [value, *value.values()]
+        case list() | tuple() | set() | frozenset():
+            return [value, *value]
+    return [value]

@@ -1,0 +1,117 @@
+"""Users, teams, roles and tokens."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from letgo_gateway.database.base import Base, Id, Identified
+from letgo_gateway.database.types import now
+
+
+def _of(table: str, index: bool = False) -> Mapped[str]:
+    return mapped_column(Id, ForeignKey(f"{table}.id", ondelete="CASCADE"), index=index)
+
+
+class User(Identified, Base):
+    """`epoch` counts what ends all sessions of a user at once: a new password, a logout. `email` is in lower case."""
+
+    __tablename__ = "user"
+
+    email: Mapped[str] = mapped_column(String(320), unique=True)
+    name: Mapped[str] = mapped_column(String(255), default="")
+    password_hash: Mapped[str] = mapped_column(String(255))
+    admin: Mapped[bool] = mapped_column(default=False)
+    active: Mapped[bool] = mapped_column(default=True)
+    must_change: Mapped[bool] = mapped_column(default=False)
+    failed_logins: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    epoch: Mapped[int] = mapped_column(default=0)
+    last_login_at: Mapped[datetime | None]
+
+
+class Team(Identified, Base):
+    """`listed`: whether everybody finds it, and may ask to join."""
+
+    __tablename__ = "team"
+
+    name: Mapped[str] = mapped_column(String(255), unique=True)
+    description: Mapped[str | None]
+    listed: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class TeamMember(Base):
+    """`role` is the name of a role: `owner`, `member`, `viewer` or one that an administrator has made."""
+
+    __tablename__ = "team_member"
+
+    team_id: Mapped[str] = mapped_column(Id, ForeignKey("team.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(Id, ForeignKey("user.id", ondelete="CASCADE"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(String(64), default="member")
+    joined_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class TeamInvite(Identified, Base):
+    """An address that may join. Who was sent the code shows it; only its digest is kept."""
+
+    __tablename__ = "team_invite"
+
+    team_id: Mapped[str] = _of("team", index=True)
+    email: Mapped[str] = mapped_column(String(320))
+    role: Mapped[str] = mapped_column(String(64), default="member")
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    invited_by: Mapped[str | None] = mapped_column(Id, ForeignKey("user.id", ondelete="SET NULL"))
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("team_id", "email"),)
+
+
+class JoinRequest(Identified, Base):
+    __tablename__ = "join_request"
+
+    team_id: Mapped[str] = _of("team")
+    user_id: Mapped[str] = _of("user", index=True)
+    message: Mapped[str] = mapped_column(String(1000), default="")
+
+    __table_args__ = (UniqueConstraint("team_id", "user_id"),)
+
+
+class Role(Identified, Base):
+    """A set of permissions such as `tools.create`; `builtin` ones can't be changed."""
+
+    __tablename__ = "role"
+
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    description: Mapped[str | None]
+    permissions: Mapped[list[str]]
+    builtin: Mapped[bool] = mapped_column(default=False)
+
+
+class UserRole(Identified, Base):
+    """A role that a user has everywhere, or in one team."""
+
+    __tablename__ = "user_role"
+
+    user_id: Mapped[str] = _of("user")
+    role_id: Mapped[str] = _of("role", index=True)
+    team_id: Mapped[str | None] = mapped_column(Id, ForeignKey("team.id", ondelete="CASCADE"), index=True)
+
+    __table_args__ = (Index(None, "user_id", "role_id", "team_id"),)
+
+
+class ApiToken(Identified, Base):
+    """`scopes` None: all that its user may. `server_id`: for that virtual server alone. Only the digest is kept."""
+
+    __tablename__ = "api_token"
+
+    user_id: Mapped[str] = _of("user", index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str] | None]
+    server_id: Mapped[str | None] = mapped_column(Id, ForeignKey("server.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+    __table_args__ = (UniqueConstraint("user_id", "name"),)

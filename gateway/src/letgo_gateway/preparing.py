@@ -1,0 +1,64 @@
+"""Make a database ready: its tables, what every installation has, and an administrator."""
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from letgo_gateway.database.changes import TOPICS, Change
+from letgo_gateway.database.engine import make_engine
+from letgo_gateway.database.migrating import migrate
+from letgo_gateway.database.types import new_id
+from letgo_gateway.database.work import Database
+from letgo_gateway.identity.passwords import Passwords
+from letgo_gateway.identity.permissions import ROLES
+from letgo_gateway.identity.tables import Role, User
+from letgo_gateway.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """Who may do everything. The password is told once, and must be changed at the first login."""
+
+    email: str
+    password: str
+
+
+async def prepare(settings: Settings) -> Administrator | None:
+    """Bring the database up to date. Returns the administrator if there was no user yet. Raises `DatabaseBusy`."""
+    database = Database(make_engine(settings), settings.pool_waiting)
+    try:
+        await migrate(database.engine)
+        if await database.write(complete):
+            return None
+        password = secrets.token_urlsafe(12)
+        hashed = await Passwords(settings.argon2_memory).hash(password)
+        first = await database.write(add_administrator, settings.admin_email.lower(), hashed)
+        return Administrator(settings.admin_email.lower(), password) if first else None
+    finally:
+        await database.close()
+
+
+async def complete(db: AsyncSession) -> bool:
+    """Add the topics and the roles that are missing. Returns whether there are users."""
+    topics = set(await db.scalars(select(Change.topic)))
+    if missing := [{"topic": topic, "version": 0} for topic in TOPICS if topic not in topics]:
+        await db.execute(insert(Change), missing)
+    await db.execute(delete(Role).where(Role.builtin, Role.name.not_in(ROLES)))
+    known = set(await db.scalars(select(Role.name)))
+    for name, permissions in ROLES.items():
+        values = {"permissions": sorted(permissions), "builtin": True}
+        if name in known:
+            await db.execute(update(Role).where(Role.name == name).values(values))
+        else:
+            await db.execute(insert(Role).values(id=new_id(), name=name, **values))
+    return await db.scalar(select(User.id).limit(1)) is not None
+
+
+async def add_administrator(db: AsyncSession, email: str, hashed: str) -> bool:
+    """False if somebody was quicker."""
+    if await db.scalar(select(User.id).limit(1).with_for_update()) is not None:
+        return False
+    db.add(User(email=email, name="Administrator", password_hash=hashed, admin=True, must_change=True))
+    return True
