@@ -426,8 +426,7 @@ def apply(
     """Does to the caller's world what a followed call does, and notes what its waits mean for the open sessions."""
     summary = activation.summary
     call = frame.at(line)
-    if FAILED not in world.env:  # what is called to report an error may be slow: it holds what has stopped already
-        _note_waits(frame, world, activation, call, certain, streaming)
+    _note_waits(frame, world, activation, call, certain, streaming)
     for chain in summary.opens:
         opened = chain.under(call, certain)
         frame.opens.setdefault(chain.site, opened)
@@ -445,6 +444,8 @@ def _note_waits(frame: Frame, world: World, activation: Activation, call: Site, 
             continue
         opened = part.opened.under(call, certain) if part.opened else before.get(key, UNTOUCHED).opened
         hold(frame, key, opened, _lower(part.wait, call), part.certain and certain)
+    if FAILED in world.env:  # what only reports an error may be slow: what it holds has stopped already
+        return
     looked_after = frozenset(names.values())
     for wait, sure in summary.waits:
         note_wait(frame, world, _lower(wait, call), sure and certain, looked_after)

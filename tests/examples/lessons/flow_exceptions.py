@@ -1,6 +1,7 @@
 """Exceptions leave a `try` in the middle: what an `except` finds open is whatever its body had opened by then."""
 
 import httpx
+from sqlalchemy.orm import Session
 
 from shop import NewSyncSession, Order
 
@@ -105,3 +106,30 @@ def raise_goes_straight_to_the_handler(order_id: int) -> None:
             db.commit()
         except LookupError:
             httpx.post("https://alerts.example/closed-already")  # expect: LG201
+
+
+def alert(order_id: int) -> None:
+    httpx.post("https://alerts.example/failed", json={"id": order_id})
+
+
+def what_only_reports_the_error_holds_what_has_stopped_already(order_id: int) -> None:
+    with NewSyncSession() as db:
+        try:
+            db.get_one(Order, order_id).state = "closed"
+            db.commit()
+        except ValueError:
+            alert(order_id)
+
+
+def send_again(db: Session, order_id: int) -> None:
+    order = db.get_one(Order, order_id)
+    httpx.post("https://partner.example/orders", json={"id": order.id})
+
+
+def what_is_given_the_session_goes_on_working(order_id: int) -> None:
+    with NewSyncSession() as db:
+        try:
+            db.get_one(Order, order_id).state = "closed"
+            db.commit()
+        except ValueError:
+            send_again(db, order_id)  # expect: LG201
