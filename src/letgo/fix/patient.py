@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from letgo.fix.syntax import Definition, Syntax, own_nodes
+from letgo.fix.syntax import Definition, Syntax, With, own_nodes
 from letgo.holds import Finding, Hold, Misuse, MisuseKind, Origin, Site, Source
 from letgo.lifetime.categories import last_name
 from letgo.lifetime.census import written
@@ -129,6 +129,25 @@ class Patient:
         ]
         return max(holding, key=self.syntax.start, default=None)
 
+    def reaching(self, use: ast.Name) -> ast.expr | None:
+        """What a variable was set to last, on every way to where it is used; None when that is not one value."""
+        node: ast.AST = self.syntax.statement(use)
+        while isinstance(node, ast.stmt) and node is not self.node:
+            parent = self.syntax.parents[node]
+            block = self.syntax.block(node)
+            for earlier in reversed(block[: block.index(node)]):
+                match earlier:
+                    case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == use.id:
+                        return value
+                if stores(earlier, use.id):
+                    return None
+            if isinstance(parent, ast.Try) and node not in parent.body:
+                return None
+            if not isinstance(parent, ast.If | With | ast.Try):
+                return None
+            node = parent
+        return None
+
     def returns(self) -> Iterator[ast.Return]:
         return (node for node in own_nodes(self.node) if isinstance(node, ast.Return))
 
@@ -142,7 +161,9 @@ class Patient:
             found = [param.name for param in self.symbol.function.params if param.name == source.name]
         else:
             found = list(self._bound_at(source.site.line))
-        return found[0] if len(found) == 1 and not self.is_rebound(found[0]) else None
+        if len(found) != 1 or (self.is_rebound(found[0]) and not self._is_entered_at(found[0], source.site.line)):
+            return None
+        return found[0]
 
     def _is_of(self, dependency: Dependency, source: Source) -> bool:
         callee = dependency.callable
@@ -158,17 +179,29 @@ class Patient:
                 case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() | ast.Await()) if node.lineno == line:
                     yield name
 
+    def _is_entered_at(self, name: str, line: int) -> bool:
+        """Whether a `with` in that line gives the name its only meaning for as long as it lasts."""
+        for node in own_nodes(self.node):
+            if isinstance(node, With) and any(
+                item.context_expr.lineno <= line <= (item.context_expr.end_lineno or line) for item in node.items
+            ):
+                return stores(node, name) == 1
+        return False
+
     def is_rebound(self, name: str) -> bool:
         """Whether the function binds a name more than once: then it does not always mean the same session."""
-        stored = sum(
-            isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
-            for node in ast.walk(self.node)
-        )
         given = any(param.name == name for param in self.symbol.function.params)
-        return stored + given > 1
+        return stores(self.node, name) + given > 1
 
     def dependency_of(self, parameter: str) -> Dependency | None:
         return next((dependency for param, dependency in self.injected if param.name == parameter), None)
+
+
+def stores(node: ast.AST, name: str) -> int:
+    """How often a name is bound in a piece of code."""
+    return sum(
+        isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store) for part in ast.walk(node)
+    )
 
 
 def dotted(node: ast.expr) -> Expr | None:

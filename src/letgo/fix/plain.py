@@ -12,6 +12,7 @@ from letgo.fix.patient import Patient, dotted
 from letgo.fix.syntax import own_nodes
 from letgo.lifetime.categories import last_name
 from letgo.lifetime.dependencies import instance_class
+from letgo.lifetime.sqlalchemy import MODEL_BASES
 from letgo.source.names import ClassSymbol, External, FunctionSymbol, ModuleSymbol, VariableSymbol
 from letgo.source.program import Attr, Const, Expr, Function, Group, Item, Module, Name, Sequence
 
@@ -156,7 +157,7 @@ class Values:
         if method in VALIDATORS:
             cls = self.patient.meaning(receiver)
             return isinstance(cls, ClassSymbol) and is_model(self, cls)
-        owner = self._class_of(receiver)
+        owner = self.class_of(receiver)
         found = self.names.find_method(owner, method) if owner is not None else None
         if found is not None:
             plain = self._is_plain_type(found.function.returns, found.function, found.module)
@@ -177,7 +178,7 @@ class Values:
             for each in known
         )
 
-    def _class_of(self, node: ast.expr) -> ClassSymbol | None:
+    def class_of(self, node: ast.expr) -> ClassSymbol | None:
         """The class of the code base that a value is an instance of."""
         expr = dotted(node)
         if expr is not None:
@@ -193,12 +194,15 @@ class Values:
                 made = [value for part in own_nodes(self.patient.node) for value in _bound(part, name)]
                 classes = {self._made_by(value) for value in made if isinstance(value, ast.expr)}
                 return classes.pop() if len(classes) == 1 and len(made) else None
-            case ast.Call():
+            case ast.Call() | ast.Await():
                 return self._made_by(node)
         return None
 
     def _made_by(self, node: ast.expr) -> ClassSymbol | None:
         match node:
+            case ast.Call(func=ast.Attribute(value=receiver, attr=method)) if method in VALIDATORS:
+                cls = self.patient.meaning(receiver)
+                return cls if isinstance(cls, ClassSymbol) else None
             case ast.Call(func=func) | ast.Await(value=ast.Call(func=func)):
                 match self.patient.meaning(func):
                     case ClassSymbol() as cls:
@@ -264,6 +268,15 @@ def is_table(values: Values, cls: ClassSymbol) -> bool:
     return any(
         ("table", Const(True)) in base.cls.keywords for base in values.names.mro(cls) if isinstance(base, ClassSymbol)
     )
+
+
+def is_mapped(values: Values, cls: ClassSymbol) -> bool:
+    """Whether instances of a class are rows of a table."""
+    if values.names.is_subclass(cls, MODELS):
+        return is_table(values, cls)
+    own = (base for base in values.names.mro(cls) if isinstance(base, ClassSymbol))
+    named = any(field.name in ("__tablename__", "__table__") for base in own for field in base.cls.fields)
+    return named or values.names.is_subclass(cls, MODEL_BASES)
 
 
 def is_finished(name: str) -> bool:

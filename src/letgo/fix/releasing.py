@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from letgo.fix.patient import Patient
 from letgo.fix.tested import called_without
+from letgo.fix.texts import Unfixable
 from letgo.lifetime.categories import last_name
 from letgo.source.names import FunctionSymbol
 from letgo.source.walk import calls, places
@@ -53,14 +54,17 @@ def is_called_elsewhere(patient: Patient, *, tests: bool = False) -> str:
 
 
 def doubts_of_callers(patient: Patient, session: str) -> Iterator[str]:
-    """What speaks against a release in a function that FastAPI is not alone to call."""
+    """What speaks against a release in a function that FastAPI is not alone to call.
+
+    Raises Unfixable where a test calls it without a session: that would fail for certain.
+    """
     name = patient.node.name
     if caller := is_called_elsewhere(patient):
         yield f"`{caller}` calls `{name}`, too, and may go on with the session"
     names = [param.name for param in patient.symbol.function.params if param.kind == "positional"]
     position = names.index(session) if session in names else -1
     if patient.endpoint and (test := called_without(patient.names.codebase.root, name, session, position)):
-        yield f"{test} calls `{name}` without a session, and would fail"
+        raise Unfixable(f"{test} calls `{name}` without a session, and would fail: give it one, then again")
 
 
 def is_test(path: str) -> bool:

@@ -2,11 +2,12 @@
 
 import ast
 
-from letgo.fix.patient import Patient, dotted
-from letgo.fix.plain import Values, is_model
+from letgo.fix.patient import Patient, dotted, stores
+from letgo.fix.plain import Values, is_mapped, is_model
 from letgo.fix.syntax import free_name, own_nodes
-from letgo.source.names import ClassSymbol, External
-from letgo.source.program import Call, Const, Field
+from letgo.lifetime.categories import last_name
+from letgo.source.names import ClassSymbol, External, FunctionSymbol
+from letgo.source.program import Attr, Call, Const, Field, Item, Name
 
 ONE = frozenset("get get_one scalar scalar_one scalar_one_or_none first one one_or_none merge".split())
 MANY = frozenset("all fetchall unique".split())
@@ -84,23 +85,54 @@ def _rows(patient: Patient, values: Values, node: ast.expr, depth: int = 0) -> i
         case ast.Call(func=ast.Attribute(value=receiver, attr=method)) if _leads_to(receiver, values.sessions):
             return 1 if method in ONE else 2 if method in MANY else None
         case ast.Name(id=name) if depth < 3:
-            made = [
-                part.value
-                for part in own_nodes(patient.node)
-                if isinstance(part, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in part.targets)
-            ]
-            counts = {_rows(patient, values, part, depth + 1) for part in made}
-            return counts.pop() if len(counts) == 1 and _is_bound_once(patient, name, len(made)) else None
-    return None
+            value = patient.reaching(node)
+            if value is not None:
+                return _rows(patient, values, value, depth + 1)
+            counts = {_rows(patient, values, part, depth + 1) for part in _assigned(patient, name)}
+            if counts:
+                return counts.pop() if len(counts) == 1 and _is_only_assigned(patient, name) else None
+            return _injected(patient, values, name)
+        case ast.Call(func=func) if isinstance(symbol := patient.meaning(func), FunctionSymbol):
+            return _declared_rows(values, symbol)
+    cls = values.class_of(node)
+    return 1 if cls is not None and is_mapped(values, cls) else None
 
 
-def _is_bound_once(patient: Patient, name: str, assignments: int) -> bool:
-    stored = [
-        node
-        for node in ast.walk(patient.node)
-        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
+def is_row(patient: Patient, values: Values, value: ast.expr) -> bool:
+    """Whether a value is certain to be a row, or several, and may need its session when it is read."""
+    return _rows(patient, values, value) is not None
+
+
+def _injected(patient: Patient, values: Values, parameter: str) -> int | None:
+    dependency = patient.dependency_of(parameter)
+    callee = dependency.callable if dependency else None
+    if not isinstance(callee, FunctionSymbol) or callee.function.is_generator or stores(patient.node, parameter):
+        return None
+    return _declared_rows(values, callee)
+
+
+def _declared_rows(values: Values, symbol: FunctionSymbol) -> int | None:
+    """The same of what a function says that it returns."""
+    count, annotation = 1, symbol.function.returns
+    if isinstance(annotation, Item) and last_name(annotation.value) in ("list", "List", "Sequence"):
+        count, annotation = 2, annotation.key
+    if not isinstance(annotation, Name | Attr):
+        return None
+    function = values.names.enclosing(symbol.module, symbol.function)
+    cls = values.names.resolve(symbol.module, annotation, function)
+    return count if isinstance(cls, ClassSymbol) and is_mapped(values, cls) else None
+
+
+def _assigned(patient: Patient, name: str) -> list[ast.expr]:
+    return [
+        node.value
+        for node in own_nodes(patient.node)
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
     ]
-    return len(stored) == assignments
+
+
+def _is_only_assigned(patient: Patient, name: str) -> bool:
+    return stores(patient.node, name) == len(_assigned(patient, name))
 
 
 def _leads_to(node: ast.expr, sessions: frozenset[str]) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeGuard
 
 from letgo.fix.edits import Edit
 from letgo.fix.imports import from_library
-from letgo.fix.kinds.models import validated
+from letgo.fix.kinds.models import is_row, validated
 from letgo.fix.ownership import End, end_of
 from letgo.fix.patient import Patient
 from letgo.fix.plain import Values
@@ -137,6 +137,10 @@ def _release(patient: Patient, values: Values, session: Session, way: Way, draft
         written = validated(patient, values, value)
         plain = written is not None
     if not plain and (ending.expire_on_commit is not False or strict):
+        if value is not None and is_row(patient, values, value):
+            raise Unfixable(
+                "it returns a row, which is read after that: make it the response model before it is returned"
+            )
         draft.doubt(_needed_reason(patient, value))
     code = _code(patient, session, way, draft, plain or bool(draft.doubts))
     draft.edit(patient.path, *return_after(patient, statement, written, code))

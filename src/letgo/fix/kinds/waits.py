@@ -111,8 +111,9 @@ def _release(patient: Patient, wait: Waiting, draft: Draft) -> None:
 def _above_openers(patient: Patient, statement: ast.stmt, wait: Waiting, session: str) -> ast.stmt:
     """The statement, or the `with` that it comes first in: what that enters, as a client, takes its time, too."""
     for node in patient.syntax.above(statement):
-        first = isinstance(node, With) and node.body[0] is statement
-        if not first or node.lineno <= wait.opened.line or any(session in names_in(item) for item in node.items):
+        if not isinstance(node, With) or node.body[0] is not statement or node.lineno <= wait.opened.line:
+            break
+        if any(session in names_in(item) for item in node.items):
             break
         statement = node
     return statement
