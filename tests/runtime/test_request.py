@@ -75,12 +75,12 @@ def test_a_session_that_another_request_has_taken_over_is_left_to_that_one(datab
     shared = scoped_session(sessionmaker(engine))
     with entered({"type": "http"}) as first:
         shared.execute(select(1))
-        assert first.own_sessions() == [shared()]
+        assert [noted.session for noted in first.owned()] == [shared()]
         shared.rollback()
         with entered({"type": "http"}) as second:
             shared.execute(select(1))
-            assert second.own_sessions() == [shared()]
-        assert first.own_sessions() == []
+            assert [noted.session for noted in second.owned()] == [shared()]
+        assert first.owned() == []
     shared.remove()
     engine.dispose()
 

@@ -5,7 +5,6 @@ what it always did unless the request at hand is to let go, so that routes made 
 made after, in routers included by any version.
 """
 
-import copy
 import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
@@ -63,6 +62,19 @@ class Endpoint:
     response: Response
     background: Any
     answer: Answer | None = None
+
+
+class Calling:
+    """A dependant with another function to call. To copy one would cost more than all else that is done here."""
+
+    __slots__ = ("call", "dependant")
+
+    def __init__(self, call: Callable[..., Any], dependant: Any) -> None:
+        self.call = call
+        self.dependant = dependant
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.dependant, name)
 
 
 # --- entry ----------------------------------------------------------------------------------------------------------
@@ -140,8 +152,7 @@ def _running(original: Function) -> Function:
         endpoint = current.call if current is not None else None
         if current is None or current.kept or not isinstance(endpoint, Endpoint) or not _is_understood(endpoint):
             return await original(dependant=dependant, values=values, is_coroutine=is_coroutine)
-        watched = copy.copy(dependant)
-        watched.call = (_awaited if is_coroutine else _in_thread)(endpoint, dependant.call)
+        watched = Calling((_awaited if is_coroutine else _in_thread)(endpoint, dependant.call), dependant)
         try:
             returned = await original(dependant=watched, values=values, is_coroutine=is_coroutine)
             if _may_settle(endpoint):

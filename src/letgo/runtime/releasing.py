@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import async_session
 from sqlalchemy.orm import Session
 
 from letgo.runtime.dependency import OWNER
-from letgo.runtime.request import Request
+from letgo.runtime.request import Noted, Request
 from letgo.runtime.transactions import end_reads, sees_one_snapshot, work_of
 from letgo.runtime.units import UnsavedWork, check_choice, commit, let_go
 
@@ -92,50 +91,52 @@ def keep_open(reason: str) -> Callable[[Endpoint], Endpoint]:
 
 def enter(request: Request) -> None:
     """Entry, in the thread of a dependency."""
-    for session in request.own_sessions():
-        if async_session(session) is None:
-            _end_independent_reads(session)
+    for noted in _in_transaction(request):
+        if noted.asynchronous is None:
+            _end_independent_reads(noted.session)
 
 
 async def enter_async(request: Request) -> None:
     """Entry, on the event loop."""
-    for session in request.own_sessions():
-        if session.in_transaction():
-            await _on_loop(session, _end_independent_reads)
+    for noted in _in_transaction(request):
+        await _on_loop(noted, _end_independent_reads)
 
 
 def end_all_reads(request: Request) -> None:
     """The endpoint has returned, in its thread: nothing but the validation of its answer may read again."""
-    for session in request.own_sessions():
-        if async_session(session) is None:
-            end_reads(session)
+    for noted in _in_transaction(request):
+        if noted.asynchronous is None:
+            end_reads(noted.session)
 
 
 async def end_all_reads_async(request: Request) -> None:
-    for session in request.own_sessions():
-        if session.in_transaction():
-            await _on_loop(session, end_reads)
+    for noted in _in_transaction(request):
+        await _on_loop(noted, end_reads)
 
 
 def settle(current: Handling, status: int) -> None:
     """Exit, in the thread of the endpoint. `status` is that of the response."""
-    for session in reversed(current.request.own_sessions()):
-        if async_session(session) is None:
-            _settle(session, current.policy, status)
+    for noted in reversed(current.request.owned()):
+        if noted.asynchronous is None:
+            _settle(noted.session, current.policy, status)
 
 
 async def settle_async(current: Handling, status: int) -> None:
     """Exit, on the event loop. Raises `UnsavedWork`, and whatever a commit raises."""
-    for session in reversed(current.request.own_sessions()):
-        await _on_loop(session, lambda session: _settle(session, current.policy, status))
+    for noted in reversed(current.request.owned()):
+        await _on_loop(noted, _settle, current.policy, status)
 
 
 def work_left(request: Request) -> bool:
-    return any(work_of(session) for session in request.own_sessions())
+    return any(work_of(noted.session) for noted in _in_transaction(request))
+
+
+def _in_transaction(request: Request) -> list[Noted]:
+    return [noted for noted in request.owned() if noted.session.in_transaction()]
 
 
 def _end_independent_reads(session: Session) -> None:
-    if session.in_transaction() and not sees_one_snapshot(session):
+    if not sees_one_snapshot(session):
         end_reads(session)
 
 
@@ -152,8 +153,9 @@ def _settle(session: Session, policy: Policy, status: int) -> None:
         commit(session)
 
 
-async def _on_loop(session: Session, end: Callable[[Session], None]) -> None:
-    if (asynchronous := async_session(session)) is None:
-        end(session)
+async def _on_loop(noted: Noted, end: Callable[..., None], *arguments: object) -> None:
+    """Outside of a transaction nothing is to be waited for, and a greenlet costs more than all that is to be done."""
+    if noted.asynchronous is None or not noted.session.in_transaction():
+        end(noted.session, *arguments)
     else:
-        await asynchronous.run_sync(end)
+        await noted.asynchronous.run_sync(end, *arguments)

@@ -7,7 +7,7 @@ that begins a transaction while code of that request runs is noted there, whoeve
 app = RequestLayer(app)     # as often as one likes: the outermost makes the request, the others share it
 current_request()           # the Request whose code runs here, or None
 request.sessions()          # the sessions in which a transaction began, the oldest first; AsyncSession as its sync one
-request.own_sessions()      # of these, the ones that nobody but the caller can be using at this moment
+request.owned()             # of these, the ones that nobody but the caller can be using at this moment, as `Noted`
 ```
 
 "Code of that request" is what inherits its context: dependencies, sync and async endpoints, streams, background tasks,
@@ -32,7 +32,9 @@ _current: ContextVar["Request | None"] = ContextVar("letgo_request", default=Non
 
 
 @dataclass(slots=True)
-class _Noted:
+class Noted:
+    """A session of a request."""
+
     session: Session
     asynchronous: AsyncSession | None  # kept alive: without it nobody could end the transaction of the sync one
     line: object  # where it began, None once nobody else can be using it
@@ -47,16 +49,20 @@ class Request:
         self.scope = scope
         self._over = False
         self._mark = object()
-        self._sessions: dict[int, _Noted] = {}
+        self._sessions: dict[int, Noted] = {}
 
     def note(self, session: Session) -> None:
         if self._over:
+            return
+        if (noted := self._sessions.get(id(session))) is not None:
+            noted.line = _line()
+            session.info[_MARK] = self._mark
             return
         if len(self._sessions) >= MANY:  # a stream or a socket may live for days, with a session for each message
             for key, noted in list(self._sessions.items()):
                 if not noted.session.in_transaction():
                     self._sessions.pop(key, None)
-        self._sessions[id(session)] = _Noted(session, async_session(session), _line())
+        self._sessions[id(session)] = Noted(session, async_session(session), _line())
         session.info[_MARK] = self._mark
 
     def forget(self) -> None:
@@ -67,20 +73,23 @@ class Request:
     def sessions(self) -> list[Session]:
         return [noted.session for noted in list(self._sessions.values())]
 
-    def own_sessions(self) -> list[Session]:
+    def owned(self) -> list[Noted]:
         """The sessions whose transaction began in the task or thread that asks, or in one that has come to its end.
 
         The parts of a request run one after the other, in whatever threads, and each asks at its end. A task or thread
         that the application started beside them may be in the middle of a statement now.
         """
-        here = _line()
+        here: object = None
         owned = []
         for noted in list(self._sessions.values()):
             if noted.session.info.get(_MARK) is not self._mark:
                 continue  # a session of a thread, as scoped_session makes them: now another request's
-            if noted.line is None or noted.line == here or (isinstance(noted.line, asyncio.Task) and noted.line.done()):
+            if noted.line is not None:
+                here = here or _line()
+                if noted.line != here and not (isinstance(noted.line, asyncio.Task) and noted.line.done()):
+                    continue
                 noted.line = None
-                owned.append(noted.session)
+            owned.append(noted)
         return owned
 
 

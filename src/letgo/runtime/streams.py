@@ -53,7 +53,7 @@ def _telling_whose(chunks: Iterable[T]) -> Iterator[T]:
     try:
         for chunk in chunks:
             if current is not None:
-                current.request.own_sessions()
+                current.request.owned()
             yield chunk
     finally:
         if inspect.isgenerator(chunks):  # and no file, which is its owner's to close

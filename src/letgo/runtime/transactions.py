@@ -1,12 +1,13 @@
 """What an open session has done, and ending it where nothing can be lost.
 
-SQLAlchemy's `after_begin` says which connections a session's transaction has, `before_cursor_execute` what went over
+SQLAlchemy's `after_begin` says which connections a session's transaction has, `do_execute` and its kin what went over
 them. A transaction that only read can be ended unseen: `end_reads` gives its connection back and leaves the session
 and its objects as they are, so that the next query simply begins again. All else is *work*, to be decided by whoever
 owns the session.
 """
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
@@ -16,7 +17,8 @@ from sqlalchemy.orm import Session, SessionTransaction, SessionTransactionOrigin
 from letgo.runtime.statements import reads_only
 
 _CONNECTIONS = "letgo.connections"  # in Session.info
-_WORK = "letgo.work"  # in Connection.info: the first statement that did more than read
+_UNHEARD = "what was done over a connection past SQLAlchemy"  # COPY, say, with the driver's own cursor
+_work: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()  # the first statement that did more than read
 _SNAPSHOT = "letgo.snapshot"  # in Connection.info: whether all its statements see one state of the database
 
 
@@ -34,8 +36,8 @@ def work_of(session: Session) -> str | None:
     if changed:
         return "unsaved " + ", ".join(sorted({type(row).__name__ for row in changed}))
     for connection in _connections(session):
-        if _WORK in connection.info:
-            return " ".join(str(connection.info[_WORK]).split())[:80]
+        if (statement := _work.get(connection, "")) != "":
+            return " ".join(statement.split())[:80]
     if transaction.origin is not SessionTransactionOrigin.AUTOBEGIN or session.in_nested_transaction():
         return "a transaction begun with begin()"
     return None
@@ -78,19 +80,29 @@ def _connections(session: Session) -> list[Connection]:
 
 def _begun(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
     if not transaction.nested:
-        connection.info.pop(_WORK, None)
+        _work[connection] = _UNHEARD
         session.info[_CONNECTIONS] = [*_connections(session), connection]
 
 
-def _executes(
-    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
-) -> None:
+def _executes(cursor: Any, statement: str, parameters: Any, context: Any) -> None:
+    if _work.get(context.root_connection) not in (_UNHEARD, ""):
+        return
     # A server-side cursor ends with its transaction, so whoever reads from it still needs that.
-    if not reads_only(statement) or (context is not None and context.execution_options.get("stream_results")):
-        connection.info.setdefault(_WORK, statement)
+    reads = reads_only(statement) and not context.execution_options.get("stream_results")
+    _work[context.root_connection] = "" if reads else statement
+
+
+def _executes_bare(cursor: Any, statement: str, context: Any) -> None:
+    _executes(cursor, statement, None, context)
 
 
 def listen() -> None:
-    """Hear of every session and engine from now on; done once, when letgo.runtime is imported."""
+    """Hear of every session and engine from now on; done once, when letgo.runtime is imported.
+
+    These are events of the dialect: with a single listener to those of engines, SQLAlchemy gathers the listeners of
+    seven events anew for each connection that is taken, which costs more than all else that is done here.
+    """
     event.listen(Session, "after_begin", _begun)
-    event.listen(Engine, "before_cursor_execute", _executes)
+    event.listen(Engine, "do_execute", _executes)
+    event.listen(Engine, "do_executemany", _executes)
+    event.listen(Engine, "do_execute_no_params", _executes_bare)

@@ -10,6 +10,7 @@ from typing import Any
 
 import fastapi
 import httpx
+import psycopg
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -156,6 +157,28 @@ def test_what_a_dependency_has_set_for_the_transaction_is_there_in_the_endpoint(
 
     with serve(app) as address, connect(address) as client:
         assert client.get("/").json() == "austen"
+        assert all_given_back(shop)
+
+
+def test_what_is_copied_in_with_the_driver_s_own_cursor_is_left_to_its_dependency(shop: Shop) -> None:
+    def get_db() -> Iterator[Session]:
+        with shop.sessions() as db:
+            yield db
+            db.commit()
+
+    app = install(FastAPI())
+
+    @app.post("/")
+    def endpoint(db: Session = Depends(get_db)) -> int:
+        driver = db.connection().connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        with driver.cursor().copy("copy book (title, author_id) from stdin") as copy:
+            copy.write_row(("Sanditon", 1))
+        return 1
+
+    with serve(app) as address, connect(address) as client:
+        assert client.post("/").json() == 1
+        assert shop.titles() == {"Emma", "Sanditon"}
         assert all_given_back(shop)
 
 
