@@ -11,6 +11,8 @@ from starlette.types import ASGIApp
 from letgo.runtime import Guard
 from letgo_gateway.database.work import DatabaseBusy
 from letgo_gateway.errors import Refused
+from letgo_gateway.identity import login, roles, teams, tokens, users
+from letgo_gateway.registry import routes, tags
 from letgo_gateway.rooms import Rooms, make_rooms, opened
 from letgo_gateway.settings import Settings
 
@@ -28,6 +30,8 @@ def create_app(settings: Settings) -> ASGIApp:
 
     app = FastAPI(title="letgo gateway", version="0.1.0", lifespan=lifespan)
     app.state.rooms = rooms
+    for router in (*(room.router for room in (login, users, teams, tokens, roles, tags)), *routes.routers()):
+        app.include_router(router)
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(DatabaseBusy, busy)
     return app if settings.guard == "off" else Guard(app, mode=settings.guard)

@@ -13,6 +13,7 @@ from letgo_gateway.identity.authenticating import Authenticator
 from letgo_gateway.identity.passwords import Passwords
 from letgo_gateway.keys import Keys, keys
 from letgo_gateway.registry.catalogue import Catalogues
+from letgo_gateway.registry.lists import Lists
 from letgo_gateway.settings import Settings
 
 
@@ -27,6 +28,7 @@ class Rooms:
     authenticate: Authenticator
     passwords: Passwords
     catalogues: Catalogues
+    lists: Lists
 
 
 def make_rooms(settings: Settings) -> Rooms:
@@ -42,6 +44,7 @@ def make_rooms(settings: Settings) -> Rooms:
         authenticate=Authenticator(database, changes, made, settings.anonymous),
         passwords=Passwords(settings.argon2_memory),
         catalogues=Catalogues(database, changes),
+        lists=Lists(database, changes),
     )
 
 

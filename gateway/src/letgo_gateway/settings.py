@@ -51,6 +51,8 @@ class Settings(BaseModel):
     secret_key_file: str = "letgo-gateway.key"
     """Where the key is kept, and made on the first start, when `secret_key` is not set."""
     admin_email: str = "admin@example.com"
+    registration: bool = False
+    """Whether everybody may make themselves an account."""
     anonymous: bool = False
     """Whether who shows no credentials may read and call what is public."""
     session_seconds: Seconds = 8 * 3600

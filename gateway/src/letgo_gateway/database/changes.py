@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 import asyncpg
 from sqlalchemy import BigInteger, String, func, select, update
@@ -19,10 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from letgo_gateway.database.base import Base
-from letgo_gateway.database.work import Database, DatabaseBusy
+from letgo_gateway.database.work import Database, DatabaseBusy, Work
 
 Topic: TypeAlias = Literal["identity", "gateways", "tools", "resources", "prompts", "servers", "a2a", "roots"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
+P = ParamSpec("P")
+T = TypeVar("T")
 CHANNEL = "letgo_gateway"
 log = logging.getLogger("letgo_gateway.changes")
 
@@ -76,6 +78,19 @@ class Changes:
             self.versions.update(newer)
             for listener in self._listeners:
                 listener(frozenset(newer))
+
+    async def write(self, topics: Iterable[Topic], work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """`Database.write`, with `topics` counted up in the same transaction and known here when it returns."""
+
+        async def counted(db: AsyncSession) -> tuple[T, dict[str, int]]:
+            result = await work(db, *args, **kwargs)
+            await db.flush()
+            return result, await count_up(db, topics)
+
+        counted.__qualname__ = getattr(work, "__qualname__", repr(work))
+        result, versions = await self._database.write(counted)
+        self.learn(versions)
+        return result
 
     async def refresh(self) -> None:
         """Ask the database. Raises `DatabaseBusy`."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import JSON, ColumnElement, DateTime, Dialect, TypeDecorator, column, exists
+from sqlalchemy import JSON, ColumnElement, DateTime, Dialect, SQLColumnExpression, TypeDecorator, column, exists
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
@@ -41,7 +41,7 @@ def _elements_on_sqlite(element: elements, compiler: Any, **options: Any) -> str
     return f"json_each({compiler.process(element.clauses, **options)})"
 
 
-def contains(array: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+def contains(array: SQLColumnExpression[Any], value: str) -> ColumnElement[bool]:
     """Whether an array of strings in JSON has this one."""
     found = elements(array).table_valued(column("value")).alias("element")
     return exists().select_from(found).where(found.c.value == value)

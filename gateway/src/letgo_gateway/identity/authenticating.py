@@ -22,7 +22,7 @@ from letgo_gateway.caching import Kept
 from letgo_gateway.database.changes import Changes, versions_now
 from letgo_gateway.database.types import now
 from letgo_gateway.database.work import Database, DatabaseBusy
-from letgo_gateway.errors import Unauthenticated
+from letgo_gateway.errors import Forbidden, Unauthenticated
 from letgo_gateway.identity import sessions
 from letgo_gateway.identity.permissions import ANONYMOUS, EVERYBODY, PERMISSIONS
 from letgo_gateway.identity.principal import Principal
@@ -54,8 +54,11 @@ class Authenticator:
         self._known: Kept[str, Known] = Kept(changes, frozenset({"identity"}), MOST_KNOWN)
         self._uses: dict[str, datetime] = {}
 
-    async def __call__(self, connection: HTTPConnection) -> Principal:
-        """Who asks. Raises `Unauthenticated`, and `DatabaseBusy` if it has to ask the database and can't."""
+    async def __call__(self, connection: HTTPConnection, must_change: bool = False) -> Principal:
+        """Who asks; with `must_change`, also somebody who has to choose a password first.
+
+        Raises `Unauthenticated`, `Forbidden`, and `DatabaseBusy` if it has to ask the database and can't.
+        """
         header = connection.headers.get("authorization")
         if header is None:
             if self._anonymous is None:
@@ -64,7 +67,10 @@ class Authenticator:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("the only scheme is Bearer")
-        return await self.who(token.strip())
+        principal = await self.who(token.strip())
+        if principal.must_change and not must_change:
+            raise Forbidden("choose a password of your own first: POST /auth/email/change-password")
+        return principal
 
     async def who(self, token: str) -> Principal:
         """Who has this token. Raises `Unauthenticated`, `DatabaseBusy`."""

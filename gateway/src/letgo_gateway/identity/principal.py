@@ -19,7 +19,7 @@ class Principal:
     - `admin`: what `permissions` allows, they may do with everybody's entries.
     - `token`: the id of the API token that was shown; None for a session.
     - `server`: the only virtual server that the token is for.
-    - `must_change`: their password was given to them: they may do nothing before they choose their own.
+    - `must_change`: their password was given to them: they may do nothing but choose their own.
     - `reach`: equal for principals who see and may do the same.
     """
 
@@ -45,8 +45,6 @@ class Principal:
 
     def require(self, permission: str, team: str | None = None) -> None:
         """Raises `Forbidden` if they may not."""
-        if self.must_change:
-            raise Forbidden("choose a password of your own first: POST /auth/email/change-password")
         if not self.may(permission, team):
             raise Forbidden(f"this needs the permission {permission}" + (" in this team" if team else ""))
 

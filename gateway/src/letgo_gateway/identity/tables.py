@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from letgo_gateway.database.base import Base, Id, Identified
 from letgo_gateway.database.types import now
+
+UNREVOKED = text("revoked_at IS NULL")
 
 
 def _of(table: str, index: bool = False) -> Mapped[str]:
@@ -114,4 +116,9 @@ class ApiToken(Identified, Base):
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
 
-    __table_args__ = (UniqueConstraint("user_id", "name"),)
+    __table_args__ = (
+        # The name of a token that was revoked is free for another one.
+        Index(
+            "uq_api_token_user_id", "user_id", "name", unique=True, postgresql_where=UNREVOKED, sqlite_where=UNREVOKED
+        ),
+    )

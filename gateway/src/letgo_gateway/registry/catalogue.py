@@ -3,7 +3,7 @@
 A catalogue is immutable, made once for each version of the registries and each reach, and shared by all requests.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -17,11 +17,18 @@ from letgo_gateway.database.work import Database
 from letgo_gateway.errors import NotFound
 from letgo_gateway.identity.principal import Principal
 from letgo_gateway.identity.visibility import reach
+from letgo_gateway.registry.sharing import Reading, Sharing
 from letgo_gateway.registry.tables import A2aAgent, Gateway, Prompt, Resource, Server, ServerItem, Tool
 
 Definition: TypeAlias = Mapping[str, Any]
-TOPICS: frozenset[Topic] = frozenset({"identity", "gateways", "tools", "resources", "prompts", "servers", "a2a"})
+TOPICS: frozenset[Topic] = frozenset({"gateways", "tools", "resources", "prompts", "servers", "a2a"})
 MOST_CATALOGUES = 256
+READING: Reading = (
+    (Tool, "tools.call"),
+    (Resource, "resources.read"),
+    (Prompt, "prompts.read"),
+    (Server, "servers.read"),
+)
 DEFAULT_TIMEOUT = 60.0
 
 
@@ -122,7 +129,8 @@ class Catalogues:
 
     def __init__(self, database: Database, changes: Changes) -> None:
         self._database = database
-        self._kept: Kept[tuple[str | None, object], Catalogue] = Kept(changes, TOPICS, MOST_CATALOGUES)
+        self._sharing = Sharing(database, changes, TOPICS, READING)
+        self._kept: Kept[tuple[str | None, Hashable], Catalogue] = Kept(changes, TOPICS, MOST_CATALOGUES)
 
     async def published(self, server: str | None, principal: Principal) -> Catalogue:
         """What `principal` may use at this virtual server, or at `/mcp`: what is enabled, of what is within reach.
@@ -131,7 +139,7 @@ class Catalogues:
         """
         if principal.server is not None and principal.server != server:
             raise NotFound("server")
-        key = server, principal.reach
+        key = server, await self._sharing.key(principal)
         if (catalogue := self._kept.get(key)) is not None:
             return catalogue
         return await self._kept.get_or_make(key, lambda: self._database.read(read_catalogue, server, principal))

@@ -236,10 +236,17 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_api_token_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_token")),
         sa.UniqueConstraint("digest", name=op.f("uq_api_token_digest")),
-        sa.UniqueConstraint("user_id", "name", name=op.f("uq_api_token_user_id")),
     )
     op.create_index(op.f("ix_api_token_server_id"), "api_token", ["server_id"], unique=False)
     op.create_index(op.f("ix_api_token_user_id"), "api_token", ["user_id"], unique=False)
+    op.create_index(
+        "uq_api_token_user_id",
+        "api_token",
+        ["user_id", "name"],
+        unique=True,
+        postgresql_where=sa.text("revoked_at IS NULL"),
+        sqlite_where=sa.text("revoked_at IS NULL"),
+    )
     op.create_table(
         "prompt",
         sa.Column("definition", Json, nullable=False),
@@ -367,6 +374,12 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_prompt_owner_id"), table_name="prompt")
     op.drop_index(op.f("ix_prompt_name"), table_name="prompt")
     op.drop_table("prompt")
+    op.drop_index(
+        "uq_api_token_user_id",
+        table_name="api_token",
+        postgresql_where=sa.text("revoked_at IS NULL"),
+        sqlite_where=sa.text("revoked_at IS NULL"),
+    )
     op.drop_index(op.f("ix_api_token_user_id"), table_name="api_token")
     op.drop_index(op.f("ix_api_token_server_id"), table_name="api_token")
     op.drop_table("api_token")

@@ -1,0 +1,96 @@
+"""Lists: bytes that are made once for each version of a registry, each question, and all who see the same."""
+
+from collections.abc import Hashable
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from pydantic import Field, ValidationError
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from letgo_gateway.caching import Kept
+from letgo_gateway.database.changes import Changes, versions_now
+from letgo_gateway.database.queries import Row, read_page
+from letgo_gateway.database.types import contains
+from letgo_gateway.database.work import Database
+from letgo_gateway.errors import Invalid
+from letgo_gateway.identity.principal import Principal
+from letgo_gateway.identity.visibility import reach
+from letgo_gateway.registry.entries import completed
+from letgo_gateway.registry.kinds import KINDS, Kind
+from letgo_gateway.registry.schemas import Tag, Visibility
+from letgo_gateway.registry.sharing import Sharing
+from letgo_gateway.schemas import Input, Page, Reference
+
+MOST_BYTES = 32 * 1024 * 1024
+"""Of each registry's lists, in each worker."""
+
+
+class Filter(Input):
+    """What a list is asked for. `q` is a part of the name, in any case."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 50
+    cursor: Annotated[str | None, Field(max_length=2000)] = None
+    q: Annotated[str | None, Field(max_length=255)] = None
+    tag: Tag | None = None
+    enabled: bool | None = None
+    visibility: Visibility | None = None
+    team_id: Reference | None = None
+    gateway_id: Reference | None = None
+
+
+class Lists:
+    def __init__(self, database: Database, changes: Changes) -> None:
+        self._database = database
+        self._sharing = {
+            kind.topic: Sharing(database, changes, frozenset({kind.topic}), ((kind.table, kind.permission("read")),))
+            for kind in KINDS
+        }
+        self._kept: dict[str, Kept[tuple[Hashable, str], bytes]] = {
+            kind.topic: Kept(changes, frozenset({kind.topic}), MOST_BYTES, len) for kind in KINDS
+        }
+
+    async def get(self, kind: Kind, principal: Principal, query: str) -> bytes:
+        """The JSON of a `Page`, for the query of a URL. Raises `Forbidden`, `Invalid`, `DatabaseBusy`."""
+        principal.require(kind.permission("read"))
+        key = await self._sharing[kind.topic].key(principal), query
+        kept = self._kept[kind.topic]
+        if (found := kept.get(key)) is not None:
+            return found
+        asked = filter_of(query, kind)
+
+        async def make() -> tuple[dict[str, int], bytes]:
+            versions, rows, after = await self._database.read(read_list, kind, principal, asked)
+            page = Page[kind.view].model_validate({"items": rows, "next_cursor": after})  # type: ignore[name-defined]
+            return versions, page.model_dump_json().encode()
+
+        return await kept.get_or_make(key, make)
+
+
+def filter_of(query: str, kind: Kind) -> Filter:
+    """Raises `Invalid`."""
+    try:
+        asked = Filter.model_validate(dict(parse_qsl(query, keep_blank_values=True)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Invalid(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if asked.gateway_id is not None and not kind.has_upstream:
+        raise Invalid(f"gateway_id: {kind.topic} have no gateway")
+    return asked
+
+
+async def read_list(
+    db: AsyncSession, kind: Kind, principal: Principal, asked: Filter
+) -> tuple[dict[str, int], list[Row], str | None]:
+    versions = await versions_now(db)
+    table: Any = kind.table
+    rows = select(table.__table__).where(reach(table, principal, kind.permission("read")))
+    for name in ("enabled", "visibility", "team_id", "gateway_id"):
+        if (value := getattr(asked, name)) is not None:
+            rows = rows.where(getattr(table, name) == value)
+    if asked.tag is not None:
+        rows = rows.where(contains(table.tags, asked.tag))
+    if asked.q is not None:
+        rows = rows.where(table.name.icontains(asked.q, autoescape=True))
+    found, after = await read_page(db, rows, (table.name, table.id), asked.limit, asked.cursor)
+    return versions, await completed(db, kind, found), after
