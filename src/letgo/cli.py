@@ -165,6 +165,7 @@ prove_options = _options(
     click.option("--locustfile", type=click.Path(), help="A file of Locust's users (needs letgo[locust])."),
     click.option("--locust-workers", type=int, metavar="N", help="Locust's workers here (one process without)."),
     click.option("--locust-attach", type=int, metavar="N", help="Locust's workers on other machines to wait for."),
+    click.option("--metrics", metavar="PATH", help="Where the app's guard tells of its pools (/metrics)."),
     click.option("--users", type=int, metavar="N", help="At the same time (200)."),
     click.option("--rate", type=float, metavar="N", help="Visits that come a second, whether or not others wait."),
     click.option("--ramp-up", metavar="TIME", help="Until all users are there (5s)."),

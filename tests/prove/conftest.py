@@ -101,7 +101,12 @@ def load(server: Server, tmp_path: Path) -> Load:
     """Makes load in this process; gives what was recorded, and the messages of bugs."""
 
     def make(
-        schedule: Schedule, *requests: Request, scenario: str = "", timeout: float = 10.0, url: str = ""
+        schedule: Schedule,
+        *requests: Request,
+        scenario: str = "",
+        timeout: float = 10.0,
+        url: str = "",
+        new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
     ) -> tuple[Recording, list[str]]:
         file = None
         if scenario:
@@ -109,7 +114,7 @@ def load(server: Server, tmp_path: Path) -> Load:
             file.write_text("from letgo.prove import User, Visit, get, post\n" + scenario)
         out = io.BytesIO()
         job = Job(0, 1, perf_counter() + 0.05, url or server.url, schedule, timeout, file, requests or (get("/"),))
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(run(job, out))
         recording = Recording((schedule.ramp_up, schedule.ramp_up + schedule.hold))
         bugs = []

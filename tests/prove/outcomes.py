@@ -37,7 +37,7 @@ def outcome(
 ) -> Outcome:
     """`text` is put wherever an app, a server or a database may put what it likes."""
     return Outcome(
-        format=1,
+        format=2,
         letgo="0.1.0",
         title=f"app:{text}",
         started="2024-05-01T10:00:00+00:00",
@@ -51,11 +51,11 @@ def outcome(
         ),
         metrics=METRICS | (metrics or {}),
         setup=Setup(text, "uvicorn", 1, text, "closed", 50, None, 2.0, 10.0, 1.0, 30.0, text, (text,)),
-        timeline=Timeline(0.5, *[COLUMN] * 16),
+        timeline=Timeline(0.5, *[COLUMN] * 18),
         routes=(Route(text, 1000, 12, 80.0, 0.02, 1.5, (0.01, 0.3, 1.5), (900, 99, 1)),),
         holders=(Holder(text, "shop", text, 7, 5.5, 15.4, 15.5),),
         failures=(Failure(text, text, 12),),
         gaps=(Gap(1.0, 2.0, text),),
-        cost=Cost(1, "letgo", 0.05, 0.00003, 0.002, 120, 0.0011, 1.2),
+        cost=Cost(1, "letgo", 0.05, 0.00003, 0.002, 50, 0.01, 120, 0.0011, 1.2),
         machine=Machine("Linux", 2, 2**34, {"python": "3.11", "postgres": "18"}),
     )

@@ -1,6 +1,10 @@
 """The load itself: how many users, how many requests, and how long they took."""
 
+import asyncio
+from typing import Any
+
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +91,28 @@ def test_what_is_under_way_when_the_run_ends_is_waited_for_and_then_an_error(ser
     recording, _ = load(Schedule(3, 0, 0.5, 0))
     assert dict(recording.routes["GET /"].errors) == {"no answer when the run ended": 3}
     assert histogram.maximum(recording.latencies()) > 0.7
+
+
+class FarAway(uvloop.Loop):
+    """A loop that takes half a second to connect."""
+
+    async def create_connection(self, *arguments: Any, **options: Any) -> Any:
+        await asyncio.sleep(0.5)
+        return await super().create_connection(*arguments, **options)
+
+
+def test_the_time_to_connect_is_told_by_itself(server, load) -> None:
+    recording, _ = load(Schedule(5, 0, 1, 0), new_loop=FarAway)
+    assert histogram.count_of(recording.connecting) == server.accepted == 5
+    assert histogram.percentile(recording.connecting, 1) > 0.45
+    assert histogram.percentile(recording.latencies(), 50) < 0.1
+    assert histogram.maximum(recording.latencies()) < 0.45
+
+
+def test_a_visit_that_is_due_waits_for_its_connection_too(server, load) -> None:
+    recording, _ = load(Schedule(50, 0, 0.3, 0, rate=20), new_loop=FarAway)
+    assert recording.requests == 6
+    assert histogram.percentile(recording.latencies(), 1) > 0.45
 
 
 def test_nobody_at_home_is_an_error_and_no_flood(load) -> None:

@@ -45,7 +45,7 @@ def test_the_schema_refuses_what_is_no_outcome() -> None:
         ("{", "can't be read"),
         ("[]", "is not the JSON of a run"),
         ('{"format": 99}', "is not the JSON of a run"),
-        ('{"format": 1, "letgo": "1"}', "is damaged"),
+        ('{"format": 2, "letgo": "1"}', "is damaged"),
     ],
 )
 def test_a_file_that_is_no_outcome_is_told_as_such(tmp_path: Path, text: str, message: str) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from letgo import __version__
-from letgo.prove import measuring
+from letgo.prove import histogram, measuring
 from letgo.prove.machine import this_machine
 from letgo.prove.outcome import FORMAT, Cost, Outcome, Setup, Verdict
 from letgo.prove.run import Run
@@ -15,12 +15,19 @@ def conclude(run: Run, started: datetime) -> Outcome:
     seen = run.sampler.seen
     end = run.start + recording.until
     run.sampler.stop()
+    if run.pools is not None:
+        run.pools.stop()
     found = run.metrics(plan.thresholds)
     share = measuring.seen_share(seen, run.start, end)
     judgements = measuring.judge(plan.thresholds, found, share)
     incomplete = list(run.incomplete)
-    if any(each.passed is None for each in judgements):
+    unknown = {each.metric for each in judgements if each.passed is None}
+    if any(threshold.of_database for threshold in plan.thresholds if threshold.metric in unknown):
         incomplete.append(why_unseen(run, share))
+    if any(metric.startswith("pool_") for metric in unknown):
+        incomplete.append(f"no guard tells of the app's pools at {plan.metrics}: serve the metrics of GuardCollector")
+    if any(metric.startswith("connecting.") for metric in unknown):
+        incomplete.append(f"{run.maker} does not tell how long connections took")
     if not recording.requests:
         incomplete.append("not one request ended")
     if any(each.passed is False for each in judgements) and not run.incomplete:
@@ -38,7 +45,9 @@ def conclude(run: Run, started: datetime) -> Outcome:
         judgements=judgements,
         metrics={name: round(value, 6) for name, value in found.items()},
         setup=setup_of(run),
-        timeline=measuring.timeline(recording, seen, run.start, run.app_cpu),
+        timeline=measuring.timeline(
+            recording, seen, run.start, run.app_cpu, run.pools.looks if run.pools is not None else ()
+        ),
         routes=measuring.routes(recording),
         holders=measuring.holders(seen),
         failures=measuring.failures(recording),
@@ -57,6 +66,11 @@ def why_unseen(run: Run, share: float) -> str:
 
 def setup_of(run: Run) -> Setup:
     plan, schedule = run.plan, run.plan.schedule
+    if run.pools is not None and run.pools.missed:
+        run.notes.append(
+            f"the app's metrics at {plan.metrics} did not come {run.pools.missed} times of "
+            f"{run.pools.missed + len(run.pools.looks)}"
+        )
     return Setup(
         app=plan.title,
         server=plan.app.server if plan.app else "(was running)",
@@ -84,6 +98,8 @@ def cost_of(run: Run) -> Cost:
         cpu_share=round(recording.cpu_seconds / seconds, 4),
         cpu_per_request=round(recording.cpu_seconds / (recording.requests or 1), 9),
         late=round(recording.late, 4),
+        connections=histogram.count_of(recording.connecting),
+        connecting_p99=histogram.percentile(recording.connecting, 99) if recording.connecting else None,
         samples=len(samples.samples) if samples else 0,
         sample_seconds=round(samples.asking / (len(samples.samples) or 1), 6) if samples else 0.0,
         app_cpu_share=round((app[-1][1] - app[0][1]) / (app[-1][0] - app[0][0]), 3) if len(app) > 1 else None,

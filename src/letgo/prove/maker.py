@@ -28,7 +28,11 @@ from letgo.prove.visitor import Notes, Visitor
 DRAIN_SECONDS = 5.0
 """How long after the end requests may still be answered; what is not is an error."""
 
-SWEEP_SECONDS = 0.1
+BEAT_SECONDS = 0.1
+"""How often the clock is looked at, which tells how far behind it we are."""
+
+SWEEP_SECONDS = 1.0
+"""How often, at the least, those are looked for who have waited too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Load:
 
     def __init__(self, job: Job, out: BinaryIO) -> None:
         self.job, self.out = job, out
-        self.notes = Notes(separate_service=job.schedule.rate is not None)
+        self.notes = Notes(from_due=job.schedule.rate is not None)
         self.ended = asyncio.Event()
         self.broken = False
         self.late = 0.0
@@ -63,20 +67,25 @@ class Load:
     async def run(self) -> None:
         # Whatever a scenario's own code raises, wherever we call it, ends up here.
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self._bug(context.get("exception")))
+        # Thousands of users are not garbage: to look through them again and again would keep answers waiting.
+        all_there = self.job.start + self.job.schedule.ramp_up + STEP
+        asyncio.get_running_loop().call_later(max(0.0, all_there - perf_counter()), gc.freeze)
         end = self.job.start + self.job.schedule.seconds
-        tick, sweep = self.job.start + STEP, self.job.start + SWEEP_SECONDS
+        wake = sweep = self.job.start
+        tick = self.job.start + STEP
         while not self.ended.is_set():
-            await asyncio.sleep(max(0.0, min(tick, sweep) - perf_counter()))
+            await asyncio.sleep(max(0.0, wake - perf_counter()))
             now = perf_counter()
-            self.late = max(self.late, now - min(tick, sweep))
+            self.late = max(self.late, now - wake)
             if now >= sweep:
-                sweep += SWEEP_SECONDS * max(1, (now - sweep) // SWEEP_SECONDS)
                 self._give_up_the_slow(now)
+                sweep = now + min(SWEEP_SECONDS, self.job.timeout / 10)
             if now >= tick:
                 self._tell(tick)
                 tick += STEP
             if now >= end and (now >= end + DRAIN_SECONDS or not self._busy()):
                 break
+            wake = min(tick, now + BEAT_SECONDS)
         self._give_up_the_rest()
         self._tell(max(tick, perf_counter()))
         for visitor in self.model.visitors:
@@ -114,8 +123,8 @@ class Load:
 
     def _tell(self, at: float) -> None:
         cpu_seconds = process_time() - self.cpu_at_start
-        routes = self.notes.take()
-        tick = Tick(self.job.maker, at - self.job.start, self.model.users, cpu_seconds, self.late, routes)
+        routes, connecting = self.notes.take()
+        tick = Tick(self.job.maker, at - self.job.start, self.model.users, cpu_seconds, self.late, routes, connecting)
         self.late = 0.0
         self._write(tick)
 

@@ -1,14 +1,18 @@
 """From what was recorded and seen to numbers: the metrics that thresholds speak of, the time axis, the tables."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import fmean
+from typing import TypeVar
 
 from letgo.prove import histogram
 from letgo.prove.outcome import Failure, Gap, Holder, Judgement, Route, Timeline
+from letgo.prove.pools import PoolLook, pool_metrics, waited
 from letgo.prove.recording import Recording
 from letgo.prove.sampler import Counters, Sample, Seen
 from letgo.prove.thresholds import PERCENTILE, Threshold
+
+T = TypeVar("T")
 
 PERCENTILES = (50, 90, 95, 99, 99.9)
 
@@ -20,9 +24,13 @@ CpuSamples = Sequence[tuple[float, float]]
 
 
 def metrics(
-    recording: Recording, seen: Seen | None, start: float, thresholds: Iterable[Threshold] = ()
+    recording: Recording,
+    seen: Seen | None,
+    start: float,
+    thresholds: Iterable[Threshold] = (),
+    looks: Sequence[PoolLook] = (),
 ) -> dict[str, float]:
-    """All metrics by name; those of the database are left out without a sampler."""
+    """All metrics by name; those of the database are left out without a sampler, those of pools without a guard."""
     latencies = recording.latencies()
     wanted = {float(match[1]) for each in thresholds if (match := PERCENTILE.fullmatch(each.metric))}
     first, last = (int(edge / recording.step) for edge in recording.hold)
@@ -38,7 +46,10 @@ def metrics(
     }
     for percent in sorted({*map(float, PERCENTILES), *wanted}):
         found[f"latency.p{percent:g}"] = histogram.percentile(latencies, percent)
-    return found | (database_metrics(seen, start) if seen is not None else {})
+    if recording.connecting:
+        found["connecting.p99"] = histogram.percentile(recording.connecting, 99)
+        found["connecting.max"] = histogram.maximum(recording.connecting)
+    return found | (database_metrics(seen, start) if seen is not None else {}) | pool_metrics(looks, start)
 
 
 def database_metrics(seen: Seen, start: float) -> dict[str, float]:
@@ -82,10 +93,12 @@ def seen_share(seen: Seen, start: float, end: float) -> float:
 # --- the time axis ---------------------------------------------------------------------------------------------------
 
 
-def timeline(recording: Recording, seen: Seen | None, start: float, app_cpu: CpuSamples) -> Timeline:
+def timeline(
+    recording: Recording, seen: Seen | None, start: float, app_cpu: CpuSamples, looks: Sequence[PoolLook] = ()
+) -> Timeline:
     steps, width = recording.steps, recording.step
     samples = _by_step(((each.at - start, each) for each in (seen.samples if seen else ())), len(steps), width)
-    rates = _rates_by_step(seen.counters if seen else [], start, len(steps), width)
+    rates = _spread(_rates(seen.counters if seen else []), start, len(steps), width)
 
     def of_steps(value: Callable[[int], float]) -> tuple[float | None, ...]:
         return tuple(round(value(index), 6) for index in range(len(steps)))
@@ -114,6 +127,15 @@ def timeline(recording: Recording, seen: Seen | None, start: float, app_cpu: Cpu
         connections=of_samples(lambda each: _max(sample.total for sample in each)),
         commits=tuple(rate and rate[0] for rate in rates),
         rollbacks=tuple(rate and rate[1] for rate in rates),
+        pool_wait=_spread(
+            ((each.start, each.end, round(each.seconds / each.waits, 6)) for each in waited(looks) if each.waits),
+            start,
+            len(steps),
+            width,
+        ),
+        pool_pending=_spread(
+            ((before.at, after.at, after.pending) for before, after in pairwise(looks)), start, len(steps), width
+        ),
         app_cpu=_cpu_by_step(app_cpu, len(steps), width),
         load_cpu=of_steps(lambda index: steps[index].cpu_seconds / width),
     )
@@ -127,21 +149,22 @@ def _by_step(timed: Iterable[tuple[float, Sample]], count: int, width: float) ->
     return steps
 
 
-def _rates_by_step(
-    counters: Sequence[Counters], start: float, count: int, width: float
-) -> list[tuple[float, float] | None]:
-    """Commits and rollbacks a second. They are asked for once a second, so that steps share a rate."""
-    rates: list[tuple[float, float] | None] = [None] * count
+def _rates(counters: Sequence[Counters]) -> Iterator[tuple[float, float, tuple[float, float]]]:
+    """Commits and rollbacks a second, from one time they were asked for to the next."""
     for before, after in pairwise(counters):
         seconds = after.at - before.at
-        rate = (
-            round(max(0, after.commits - before.commits) / seconds, 2),
-            round(max(0, after.rollbacks - before.rollbacks) / seconds, 2),
-        )
-        first, last = int((before.at - start) / width), int((after.at - start) / width)
+        commits, rollbacks = after.commits - before.commits, after.rollbacks - before.rollbacks
+        yield before.at, after.at, (round(max(0, commits) / seconds, 2), round(max(0, rollbacks) / seconds, 2))
+
+
+def _spread(spans: Iterable[tuple[float, float, T]], start: float, count: int, width: float) -> tuple[T | None, ...]:
+    """What is asked for less often than there are steps stands in each step that it spans."""
+    values: list[T | None] = [None] * count
+    for begun, ended, value in spans:
+        first, last = int((begun - start) / width), int((ended - start) / width)
         for index in range(max(0, first), min(count, last + 1)):
-            rates[index] = rate
-    return rates
+            values[index] = value
+    return tuple(values)
 
 
 def _cpu_by_step(used: CpuSamples, count: int, width: float) -> tuple[float | None, ...]:

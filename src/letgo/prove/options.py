@@ -49,7 +49,7 @@ def plan_of(given: Mapping[str, object], directory: Path) -> Plan:
         directory=asked.get("app_dir", directory),
         **{
             name: asked[name]
-            for name in ("dsn_env", "dsn_scheme", "setup", "beside", "scenario", "timeout", "abort_early")
+            for name in ("dsn_env", "dsn_scheme", "setup", "beside", "scenario", "metrics", "timeout", "abort_early")
             if name in asked
         },
     )
@@ -141,6 +141,12 @@ def _url(value: object, key: str, place: Place) -> str:
     return str(value)
 
 
+def _request_path(value: object, key: str, place: Place) -> str:
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise place.error(key, f"is {value!r}", "It must be a path of the app: /metrics.")
+    return value
+
+
 def _texts(value: object, key: str, place: Place) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list | tuple):
@@ -203,6 +209,7 @@ PARSERS: Mapping[str, Parser] = {
     "hold": duration,
     "ramp_down": duration,
     "timeout": duration,
+    "metrics": _request_path,
     "scenario": _file,
     "locustfile": _file,
     "locust_workers": _whole(1),

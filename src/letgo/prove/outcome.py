@@ -7,7 +7,7 @@ a column says that nothing was seen in that step.
 from dataclasses import dataclass
 from enum import StrEnum
 
-FORMAT = 1
+FORMAT = 2
 """Grows when a field changes its meaning or goes."""
 
 
@@ -49,7 +49,10 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A column for each line of the charts. Latencies are those of the answers of that step."""
+    """A column for each line of the charts. Latencies are those of the answers of that step.
+
+    pool_wait: the mean of the waits for a connection that ended; pool_pending: who waited. Both are the guard's.
+    """
 
     step: float
     users: tuple[float | None, ...]
@@ -66,6 +69,8 @@ class Timeline:
     connections: tuple[float | None, ...]
     commits: tuple[float | None, ...]
     rollbacks: tuple[float | None, ...]
+    pool_wait: tuple[float | None, ...]
+    pool_pending: tuple[float | None, ...]
     app_cpu: tuple[float | None, ...]
     load_cpu: tuple[float | None, ...]
 
@@ -117,13 +122,18 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What measuring took. Shares are of one core; `late` is how far behind its clock a maker of load was at worst."""
+    """What measuring took. Shares are of one core; `late` is how far behind its clock a maker of load was at worst.
+
+    `connections` were made, most of them within `connecting_p99`; None and 0 where the maker does not tell.
+    """
 
     makers: int
     maker: str
     cpu_share: float
     cpu_per_request: float
     late: float
+    connections: int
+    connecting_p99: float | None
     samples: int
     sample_seconds: float
     app_cpu_share: float | None

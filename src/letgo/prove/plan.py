@@ -6,6 +6,7 @@ from pathlib import Path
 
 from letgo.prove.application import App
 from letgo.prove.models import Schedule
+from letgo.prove.pools import PATH as METRICS
 from letgo.prove.thresholds import Threshold
 
 USERS = 200
@@ -32,6 +33,7 @@ class Plan:
 
     dsn_env, dsn_scheme: the variable in which app and commands find the DSN, and the scheme it has there.
     setup: commands that run to their end before the app starts; beside: commands that run as long as it does.
+    metrics: the path of the app's metrics, which tell of its pools if there is a guard.
     scenario: a file of users; without one, and without Locust, users are made from the app's OpenAPI.
     """
 
@@ -46,6 +48,7 @@ class Plan:
     beside: tuple[str, ...] = ()
     scenario: Path | None = None
     locust: Locust | None = None
+    metrics: str = METRICS
     makers: int = 1
     timeout: float = 30.0
     abort_early: bool = False

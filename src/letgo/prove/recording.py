@@ -45,6 +45,7 @@ class Recording:
     step: float = STEP
     steps: list[Step] = field(default_factory=list)
     routes: dict[str, RouteTotal] = field(default_factory=dict)
+    connecting: dict[int, int] = field(default_factory=dict)
     good_in_hold: int = 0
     late: float = 0.0
     until: float = 0.0
@@ -61,6 +62,7 @@ class Recording:
         cpu_seconds = tick.cpu_seconds - self._cpu.get(tick.maker, 0.0)
         self._cpu[tick.maker] = tick.cpu_seconds
         self.late, self.until = max(self.late, tick.late), max(self.until, tick.at)
+        self.connecting = merged([self.connecting, tick.connecting])
         latencies = merged(route.latencies for route in tick.routes.values())
         self._step_at(tick.at).add(Step(requests, errors, cpu_seconds, latencies, {tick.maker: tick.users}))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from letgo.prove import measuring
 from letgo.prove.plan import Plan
+from letgo.prove.pools import PoolWatcher
 from letgo.prove.processes import Supervised
 from letgo.prove.recording import Recording
 from letgo.prove.sampler import Sampler
@@ -28,6 +29,7 @@ class Run:
     start: float = 0.0
     recording: Recording = field(default_factory=lambda: Recording((0, 0)))
     sampler: Sampler | None = None
+    pools: PoolWatcher | None = None
     app: Supervised | None = None
     app_cpu: list[tuple[float, float]] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
@@ -48,4 +50,4 @@ class Run:
     def metrics(self, thresholds: Sequence[Threshold] = ()) -> dict[str, float]:
         """All metrics of what is known so far, with the percentiles that these thresholds ask for."""
         seen = self.sampler.seen if self.sampler else None
-        return measuring.metrics(self.recording, seen, self.start, thresholds)
+        return measuring.metrics(self.recording, seen, self.start, thresholds, self.pools.looks if self.pools else ())

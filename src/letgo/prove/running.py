@@ -24,6 +24,7 @@ from letgo.prove.makers import Ended, Message, making
 from letgo.prove.openapi import users_from_openapi
 from letgo.prove.outcome import Outcome
 from letgo.prove.plan import Plan
+from letgo.prove.pools import PoolWatcher
 from letgo.prove.processes import supervised
 from letgo.prove.recording import Recording
 from letgo.prove.run import LOCUST_SECONDS, Run
@@ -71,6 +72,7 @@ def prove(plan: Plan, observe: Observe) -> Outcome:
             url, run.app = stack.enter_context(running(plan.app, environment))
         assert url is not None
         somebody_listens_at(url)
+        run.pools = stack.enter_context(PoolWatcher(target_of(url), plan.metrics))
         phase("reading what users do")
         messages = stack.enter_context(load(run, url))
         attached = plan.locust.attached if plan.locust else 0

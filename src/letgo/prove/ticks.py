@@ -11,7 +11,8 @@ class RouteTick:
     """The answers of one route in one step: a count for each latency bucket, and for each cause of an error.
 
     `requests` have ended, one way or another; an error is one of them. `latencies` has those that got an answer or were
-    given up, `service` the same, but counted from the moment the request was sent and not from when it was due.
+    given up. In the closed model they count from the moment the request was sent, in the open one from when it was due;
+    `service` then has the same from the sending.
     """
 
     requests: int = 0
@@ -24,7 +25,8 @@ class RouteTick:
 class Tick:
     """One step of one maker, that ended `at` seconds after the start of the load.
 
-    `users` are at work at its end; `cpu_seconds` were used since the start; `late` is how far behind its clock it was.
+    `users` are at work at its end; `cpu_seconds` were used since the start; `late` is how far behind its clock it was;
+    `connecting` counts by latency bucket how long connections took that were made in this step.
     """
 
     maker: int
@@ -33,6 +35,7 @@ class Tick:
     cpu_seconds: float
     late: float
     routes: dict[str, RouteTick]
+    connecting: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,17 +17,27 @@ RECONNECT_SECONDS = 0.5
 
 
 class Notes:
-    """What all visitors of a process have seen since the last tick."""
+    """What all visitors of a process have seen since the last tick.
 
-    __slots__ = ("routes", "separate_service")
+    `from_due`: latency counts from when a request was due (the open model), and not from when it was sent.
+    """
 
-    def __init__(self, separate_service: bool) -> None:
+    __slots__ = ("connecting", "from_due", "routes")
+
+    def __init__(self, from_due: bool) -> None:
         self.routes: dict[str, RouteTick] = {}
-        self.separate_service = separate_service
+        self.connecting: dict[int, int] = {}
+        self.from_due = from_due
 
-    def take(self) -> dict[str, RouteTick]:
-        routes, self.routes = self.routes, {}
-        return routes
+    def take(self) -> tuple[dict[str, RouteTick], dict[int, int]]:
+        """By route, and how long connections took."""
+        taken = self.routes, self.connecting
+        self.routes, self.connecting = {}, {}
+        return taken
+
+    def connected(self, seconds: float) -> None:
+        bucket = bucket_of(int(seconds * 1e6))
+        self.connecting[bucket] = self.connecting.get(bucket, 0) + 1
 
     def refused(self, route: str, cause: str) -> None:
         """A request has ended before it was sent."""
@@ -40,7 +50,7 @@ class Notes:
         tick.requests += 1
         bucket = bucket_of(int(seconds * 1e6))
         tick.latencies[bucket] = tick.latencies.get(bucket, 0) + 1
-        if self.separate_service:
+        if self.from_due:
             bucket = bucket_of(int(service * 1e6))
             tick.service[bucket] = tick.service.get(bucket, 0) + 1
 
@@ -174,8 +184,7 @@ class Visitor:
             return
         self.request = request
         if self.connection is not None and self.connection.usable:
-            self.sent = perf_counter()
-            self.connection.send(written(request, self.target))
+            self._write(self.connection, request)
         else:
             self.sent = 0.0
             self.connecting = self.loop.create_task(self._connect(request))
@@ -183,7 +192,7 @@ class Visitor:
     async def _connect(self, request: Request) -> None:
         connection = Connection(self._answered, self._broken)
         self.connection = connection
-        target = self.target
+        target, begun = self.target, perf_counter()
         try:
             await self.loop.create_connection(lambda: connection, target.host, target.port, ssl=target.tls)
         except OSError as error:
@@ -191,10 +200,16 @@ class Visitor:
                 self._refused(error)
             return
         if self.connection is connection and connection.usable:
-            self.sent = perf_counter()
-            connection.send(written(request, target))
+            self.notes.connected(perf_counter() - begun)
+            self._write(connection, request)
         else:
             connection.abort()  # given up meanwhile
+
+    def _write(self, connection: Connection, request: Request) -> None:
+        self.sent = perf_counter()
+        if not self.notes.from_due:
+            self.due = self.sent
+        connection.send(written(request, self.target))
 
     # --- how a request ends
 
