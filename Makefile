@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prove audit test test-matrix lint types contracts self verify bench bench-stall bench-guard bench-load lock clean
+.PHONY: help setup demo gateway prove audit test test-matrix lint types contracts self verify bench bench-stall bench-guard bench-streams bench-load lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ HOLDS := --threshold "idle_in_transaction.age.max < 5s" --threshold "errors < 0.
 
 prove: .venv/dev.stamp ## Put the leaky bookshop under load and watch its Postgres
 	@$(PROVE) --app-dir examples/leaky || test $$? -eq 99
+
+gateway: .venv/dev.stamp ## Serve the gateway on http://127.0.0.1:4444
+	@$(BIN)/letgo-gateway serve
 
 demo: .venv/dev.stamp ## Check, prove, fix, check and prove a copy of the leaky bookshop
 	@rm -rf .demo && mkdir .demo && cp -R examples/leaky/app .demo
@@ -55,6 +58,7 @@ contracts: .venv/dev.stamp ## Check that imports run downwards only
 
 self: .venv/dev.stamp ## Let letgo check itself and the gateway
 	@$(BIN)/letgo check src gateway/src
+	@$(BIN)/letgo check --strict gateway/src
 
 verify: lint types contracts self test ## Everything CI runs; the tests come last
 
@@ -64,19 +68,23 @@ bench: .venv/dev.stamp ## Measure letgo beside other tools; on a tree of your ow
 bench-stall: .venv/dev.stamp ## Measure examples/stall with more and more users, as it is and with install(app)
 	@$(BIN)/python -m benchmarks.stall --write docs/stall.md
 
-bench-guard: .venv/dev.stamp ## Measure what the guard costs a small real app, side by side with the app alone
+bench-guard: .venv/dev.stamp ## Measure what install and the guard cost a small real app, side by side with the app alone
 	@$(BIN)/python -m benchmarks.guard_cost
+
+bench-streams: .venv/dev.stamp ## Measure how soon an app answers while 500 slow streams are open
+	@$(BIN)/python -m benchmarks.streams --write docs/streams.md
 
 bench-load: .venv/dev.stamp ## Measure what it costs to make load, beside wrk, aiohttp and Locust where they are there
 	@$(BIN)/python -m benchmarks.load --write docs/load.md
 
 lock: .venv/dev.stamp ## Pin the newest versions of all dependencies
 	$(LOCK) --upgrade --group build -o requirements/base.txt pyproject.toml
-	$(LOCK) --upgrade --group dev --extra runtime -c requirements/base.txt -o requirements/dev.txt pyproject.toml
+	$(LOCK) --upgrade --group dev --extra runtime --no-emit-package letgo -c requirements/base.txt \
+		-o requirements/dev.txt pyproject.toml gateway/pyproject.toml
 
 clean: ## Remove everything that was made here
 	rm -rf .venv .matrix .demo .letgo_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
-	rm -f letgo-audit.html letgo-prove.html examples/leaky/bookshop.db
+	rm -f letgo-audit.html letgo-prove.html examples/leaky/bookshop.db letgo-gateway.db* letgo-gateway.key
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

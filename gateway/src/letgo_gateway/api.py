@@ -14,15 +14,15 @@ async def shared(request: Request) -> Rooms:
 
 
 async def asking(request: Request) -> Principal:
-    return await rooms_of(request).authenticate(request)
+    return await rooms_of(request).authenticate(request.headers)
 
 
 async def logged_in(request: Request) -> Principal:
-    return known(await rooms_of(request).authenticate(request))
+    return known(await rooms_of(request).authenticate(request.headers))
 
 
 async def in_session(request: Request) -> Principal:
-    principal = known(await rooms_of(request).authenticate(request, must_change=True))
+    principal = known(await rooms_of(request).authenticate(request.headers, must_change=True))
     if principal.token is not None:
         raise Forbidden("an API token can't do this; log in")
     return principal

@@ -13,6 +13,7 @@ from letgo_gateway.identity.authenticating import Authenticator
 from letgo_gateway.identity.passwords import Passwords
 from letgo_gateway.keys import Keys, keys
 from letgo_gateway.registry.catalogue import Catalogues
+from letgo_gateway.registry.discovery import Ledger
 from letgo_gateway.registry.lists import Lists
 from letgo_gateway.settings import Settings
 
@@ -29,6 +30,7 @@ class Rooms:
     passwords: Passwords
     catalogues: Catalogues
     lists: Lists
+    ledger: Ledger
 
 
 def make_rooms(settings: Settings) -> Rooms:
@@ -45,6 +47,7 @@ def make_rooms(settings: Settings) -> Rooms:
         passwords=Passwords(settings.argon2_memory),
         catalogues=Catalogues(database, changes),
         lists=Lists(database, changes),
+        ledger=Ledger(database, changes),
     )
 
 

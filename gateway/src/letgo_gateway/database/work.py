@@ -78,7 +78,7 @@ class Database:
         token = _open.set(name)
         try:
             async with fresh_session(sessions) as db:
-                result = await work(db, *args, **kwargs)
+                return _plain(await work(db, *args, **kwargs), name)
         except PoolTimeout:
             raise DatabaseBusy("no connection to the database became free in time") from None
         except DBAPIError as error:
@@ -90,7 +90,6 @@ class Database:
         finally:
             _open.reset(token)
             self._running -= 1
-        return _plain(result, name)
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -98,16 +97,8 @@ class Database:
 
 def _plain(result: T, name: str) -> T:
     """Refuse rows of the ORM and results: they would go back to the database when they are read."""
-    for value in _parts(result):
-        if isinstance(value, Result) or inspect(value, raiseerr=False) is not None:
-            raise TypeError(f"{name} returned {type(value).__name__}, which is not plain data")
+    parts = result.values() if isinstance(result, Mapping) else result if isinstance(result, list | tuple) else ()
+    for part in (result, *parts):
+        if isinstance(part, Result) or inspect(part, raiseerr=False) is not None:
+            raise TypeError(f"{name} returned {type(part).__name__}, which is not plain data")
     return result
-
-
-def _parts(value: object) -> list[object]:
-    match value:
-        case Mapping():
-            return [value, *value.values()]
-        case list() | tuple() | set() | frozenset():
-            return [value, *value]
-    return [value]

@@ -16,7 +16,6 @@ from types import MappingProxyType
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import HTTPConnection
 
 from letgo_gateway.caching import Kept
 from letgo_gateway.database.changes import Changes, versions_now
@@ -54,12 +53,12 @@ class Authenticator:
         self._known: Kept[str, Known] = Kept(changes, frozenset({"identity"}), MOST_KNOWN)
         self._uses: dict[str, datetime] = {}
 
-    async def __call__(self, connection: HTTPConnection, must_change: bool = False) -> Principal:
-        """Who asks; with `must_change`, also somebody who has to choose a password first.
+    async def __call__(self, headers: Mapping[str, str], must_change: bool = False) -> Principal:
+        """Who asks, by the headers of a request (names in lower case); with `must_change`, also somebody who has to choose a password first.
 
         Raises `Unauthenticated`, `Forbidden`, and `DatabaseBusy` if it has to ask the database and can't.
         """
-        header = connection.headers.get("authorization")
+        header = headers.get("authorization")
         if header is None:
             if self._anonymous is None:
                 raise Unauthenticated("credentials are needed: Authorization: Bearer <token>")

@@ -47,7 +47,7 @@ def _parameters() -> dict[str, Any]:
 def _listing(kind: Kind) -> Callable[..., Any]:
     async def list_entries(request: Request) -> Response:
         rooms = rooms_of(request)
-        principal = await rooms.authenticate(request)
+        principal = await rooms.authenticate(request.headers)
         body = await rooms.lists.get(kind, principal, request.url.query)
         return Response(body, media_type="application/json")
 
