@@ -76,14 +76,16 @@ class Fixed(NamedTuple):
     """What is the same in every activation of a function.
 
     `body` is the code to consult. `asking` are the blocks that end by asking a session whether it's in a transaction.
-    `tested` are the variables that a branch tests; those of them that the function also sets to a constant, the
-    `flags`, tell its paths apart. `meetings` are the blocks to which more than one way leads. `sites` and `values` are
-    filled as they are asked for: the places of lines, and what the names mean that are no local variables.
+    `tested` are the variables that a branch tests, `compared` those that it compares with texts; those tested that
+    the function also sets to a constant, the `flags`, tell its paths apart. `meetings` are the blocks to which more
+    than one way leads. `sites` and `values` are filled as they are asked for: the places of lines, and what the names
+    mean that are no local variables.
     """
 
     site: Site
     body: str
     tested: frozenset[str]
+    compared: frozenset[str]
     flags: frozenset[str]
     blocks: tuple[Block, ...]
     meetings: frozenset[int]
@@ -171,7 +173,9 @@ class Analysis:
 
 
 def _fixed(module: Module, function: Function, body: str) -> Fixed:
-    tested, decided = set(), set()
+    tested: set[str] = set()
+    compared: set[str] = set()
+    decided: set[str] = set()
     led: set[int] = set()
     meetings: set[int] = set()
     asking = set()
@@ -182,7 +186,7 @@ def _fixed(module: Module, function: Function, body: str) -> Fixed:
             asking.add(number)
         for step in block.steps:
             if type(step) is Assume and type(step.value) is Name:
-                tested.add(step.value.id)
+                (compared if step.test == "equals" else tested).add(step.value.id)
             elif type(step) is Assign and type(step.value) is Either:
                 tested.update(deciding(step.value))
                 if type(step.target) is Name and type(step.value.options[0]) is Const:
@@ -193,6 +197,7 @@ def _fixed(module: Module, function: Function, body: str) -> Fixed:
         Site(module.path, function.line, function.qualname),
         body,
         frozenset(tested),
+        frozenset(compared),
         frozenset(tested & decided),
         function.blocks,
         frozenset(meetings),

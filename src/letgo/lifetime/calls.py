@@ -18,12 +18,11 @@ from letgo.lifetime import (
     objects,
     orm,
 )
-from letgo.lifetime.analysis import Frame, receiver_name
+from letgo.lifetime.analysis import Analysis, Frame, receiver_name
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
-    FALSE,
+    EXACT,
     NONE,
-    TRUE,
     AnyOf,
     ClassValue,
     Entered,
@@ -52,7 +51,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import World, join_states
 from letgo.source.names import External
-from letgo.source.program import Attr, Call, Leave, Name, Star
+from letgo.source.program import Attr, Call, Const, Leave, Name, Star
 
 if TYPE_CHECKING:
     from letgo.lifetime.functions import Activation
@@ -302,9 +301,10 @@ def invoke(
     """Calls a function of the code base. The body of a coroutine or generator is left for later."""
     function = value.symbol.function
     if function.is_generator:
-        return Lazy(value, tuple(bind(value, arguments).items()), "context" if value.manages else "generator")
+        bound = bind(frame.analysis, value, arguments)
+        return Lazy(value, tuple(bound.items()), "context" if value.manages else "generator")
     if function.is_async:
-        return Lazy(value, tuple(bind(value, arguments).items()), "coroutine")
+        return Lazy(value, tuple(bind(frame.analysis, value, arguments).items()), "coroutine")
     activation = run(frame, world, value, arguments, line, certain=certain)
     _rebind_receiver(frame, world, activation, receiver_expr, line)
     return returned(frame, world, activation, line)
@@ -337,10 +337,10 @@ def run(
     frame: Frame, world: World, value: FunctionValue, arguments: Arguments, line: int, *, certain: bool = True
 ) -> Activation:
     """Follows a function's body now, whatever kind of function it is."""
-    return functions.execute(frame, world, value, bind(value, arguments), line, certain=certain)
+    return functions.execute(frame, world, value, bind(frame.analysis, value, arguments), line, certain=certain)
 
 
-def bind(value: FunctionValue, arguments: Arguments) -> dict[str, Value]:
+def bind(analysis: Analysis, value: FunctionValue, arguments: Arguments) -> dict[str, Value]:
     """The parameters that something is known of."""
     function = value.symbol.function
     params = list(function.params)
@@ -348,6 +348,7 @@ def bind(value: FunctionValue, arguments: Arguments) -> dict[str, Value]:
         params = params[1:]
     bound: dict[str, Value] = {}
     positional = [param for param in params if param.kind == "positional"]
+    given = {param.name for param in positional[: len(arguments.positional)]} | arguments.keywords.keys()
     for param, argument in zip(positional, arguments.positional, strict=False):
         if argument is not None:
             bound[param.name] = argument
@@ -366,12 +367,10 @@ def bind(value: FunctionValue, arguments: Arguments) -> dict[str, Value]:
             bound[param.name] = Record(tuple((place, item) for place, item in enumerate(extra) if item is not None))
         elif param.kind == "double_star" and others:
             bound[param.name] = Record(tuple(others))
-        elif param.default is not None and param.name not in bound and not arguments.spread:
-            default = getattr(param.default, "value", 0)
-            if default is None:
-                bound.setdefault(param.name, NONE)
-            elif isinstance(default, bool):
-                bound.setdefault(param.name, TRUE if default else FALSE)
+        elif isinstance(param.default, Const | Attr) and param.name not in given and not arguments.spread:
+            default = construction.evaluate_around(analysis, value.symbol.module, function, param.default)
+            if isinstance(default, EXACT):
+                bound[param.name] = default
     return bound if not arguments.spread else {name: item for name, item in bound.items() if item != NONE}
 
 

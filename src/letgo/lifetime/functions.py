@@ -15,6 +15,7 @@ from letgo.lifetime.effects import FAILED, begin, close, hold, nest, note_failur
 from letgo.lifetime.facts import YIELDS, Followed, Leaves
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
+    EXACT,
     FLASK_SESSION,
     NONE,
     Constant,
@@ -99,9 +100,9 @@ def execute(
 
 
 def _known_arguments(analysis: Analysis, value: FunctionValue, bound: dict[str, Value]) -> dict[str, Value]:
-    """The arguments that can matter: a constant only where the function tests it, a text never."""
-    tested = analysis.fixed(value.symbol.module, value.symbol.function).tested
-    known = ((name, telling(item, name in tested)) for name, item in bound.items())
+    """The arguments that can matter: a constant only where the function tests it, a text where it compares it."""
+    fixed = analysis.fixed(value.symbol.module, value.symbol.function)
+    known = ((name, telling(item, name in fixed.tested, name in fixed.compared)) for name, item in bound.items())
     return {name: item for name, item in known if item is not None}
 
 
@@ -220,7 +221,9 @@ def _fill(frame: Frame, world: World, param: ir.Param) -> None:
     elif isinstance(param.default, ir.Const) and param.default.value is None and declared is None:
         return
     elif param.default is not None and not isinstance(param.default, ir.Call):
-        world.bind(param.name, construction.evaluate_around(analysis, frame.module, frame.function, param.default))
+        default = construction.evaluate_around(analysis, frame.module, frame.function, param.default)
+        if not isinstance(default, EXACT):  # whoever gives something may give another
+            world.bind(param.name, default)
 
 
 def looks_like_a_session(function: ir.Function, name: str) -> bool:

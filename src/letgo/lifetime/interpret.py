@@ -15,6 +15,7 @@ from letgo.lifetime.attributes import attribute, item_of, iterate
 from letgo.lifetime.effects import DOUBTFUL, FAILED, touch, wait
 from letgo.lifetime.facts import YIELDS
 from letgo.lifetime.values import (
+    EXACT,
     FALSE,
     NONE,
     TRUE,
@@ -365,6 +366,8 @@ def _assume_step(frame: Frame, world: World, step: ir.Assume) -> bool:
         return known is None or any(_possible(option, step) for option in options(known))
     name = step.value.id
     value = world.env.get(name)
+    if step.test == "equals":
+        return value is None or _equals(frame, world, value, step)
     for option in options(value):
         if _possible(option, step):
             break
@@ -391,6 +394,14 @@ def _kept_in(world: World, expr: ir.Expr) -> Value | None:
             if isinstance(holder, Instance):
                 return dict(holder.attributes).get(attribute_name)
     return None
+
+
+def _equals(frame: Frame, world: World, value: Value, step: ir.Assume) -> bool:
+    """Whether the value can be one of the constants, or none of them, as the branch has it."""
+    others = [evaluate(frame, world, other) for other in step.others]
+    if not all(isinstance(option, EXACT) for option in (*options(value), *others)):
+        return True
+    return any((option in others) == step.holds for option in options(value))
 
 
 def _possible(value: Value, step: ir.Assume) -> bool:

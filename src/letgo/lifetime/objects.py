@@ -4,9 +4,9 @@ from letgo.holds import Origin, Site, Source
 from letgo.lifetime import sqlalchemy
 from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.values import (
+    EXACT,
     NONE,
     ClassValue,
-    Constant,
     Factory,
     FunctionValue,
     Instance,
@@ -310,12 +310,19 @@ def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | Non
     from letgo.lifetime import construction
 
     value = construction.evaluate_around(analysis, owner.module, owner.cls, field.value)
-    if isinstance(value, Constant):
+    if is_enumeration(analysis, owner):
+        return value if isinstance(value, Text) else Text(f"{owner.cls.qualname}.{name}")
+    if isinstance(value, EXACT):
         return None  # a default, that objects may have replaced
     return share(
         analysis, value, f"{owner.module.path}:{owner.cls.qualname}.{name}",
         Site(owner.module.path, field.line, owner.cls.qualname), Origin.ATTRIBUTE, name,
     )  # fmt: skip
+
+
+def is_enumeration(analysis: Analysis, cls: ClassSymbol) -> bool:
+    """Whether the fields of a class are the members of an `enum.Enum`."""
+    return any(isinstance(base, External) and base.dotted.startswith("enum.") for base in analysis.names.mro(cls))
 
 
 def attribute_key(cls: ClassSymbol, name: str) -> Key:

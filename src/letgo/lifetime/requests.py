@@ -137,7 +137,7 @@ def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) ->
                     given = _by_annotation(request, dependency, asked, name, option) or given
                 return given
             case Partial(FunctionValue() as function, arguments, keywords):
-                bound = calls.bind(function, calls.Arguments(arguments, dict(keywords), False))
+                bound = calls.bind(request.analysis, function, calls.Arguments(arguments, dict(keywords), True))
                 return _run_dependency(request, function, dependency, asked, bound)
             case Instance(cls, _):
                 method = request.analysis.names.find_method(cls, "__call__")

@@ -179,13 +179,17 @@ class Entered(NamedTuple):
 
 
 class Constant(NamedTuple):
-    """None, True or False: what a branch can be decided by. `TRUTHY` stands for any other known-not-None value."""
+    """None, True or False: what a branch can be decided by."""
 
     value: bool | None
 
 
 class Text(NamedTuple):
     value: str
+
+
+EXACT = (Constant, Text)
+"""Values that say all there is to know. Where they may be something else as well, nothing is known."""
 
 
 class AnyOf(NamedTuple):
@@ -224,7 +228,7 @@ def either(*values: Value | None) -> Value | None:
     unknown = None in values
     for value in values:
         for option in options(value):
-            if option not in found and not (unknown and isinstance(option, Constant)):
+            if option not in found and not (unknown and isinstance(option, EXACT)):
                 found.append(option)
     if not found:
         return None
@@ -337,11 +341,12 @@ def rename_items(items: tuple[tuple[str, Value], ...], name: Callable[[Key], Key
     return tuple([(key, item if type(item) in _PLAIN else _rename(item, name)) for key, item in items])
 
 
-def telling(value: Value, tested: bool) -> Value | None:
-    """What of an argument can matter to the function that it is given to: no text, and a constant if it is tested."""
+def telling(value: Value, tested: bool, compared: bool = False) -> Value | None:
+    """What of an argument can matter to the function that it is given to: a constant if it is tested, a text if it is
+    compared with others."""
     match value:
         case Text():
-            return None
+            return value if compared else None
         case Constant():
             return value if tested else None
         case Many(item):
@@ -351,7 +356,7 @@ def telling(value: Value, tested: bool) -> Value | None:
             kept = tuple((key, inner) for key, item in items if (inner := telling(item, True)) is not None)
             return Record(kept) if kept else None
         case AnyOf(parts):
-            return either(*(inner for part in parts if (inner := telling(part, tested)) is not None))
+            return either(*(telling(part, tested, compared) for part in parts))
     return value
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 from letgo.holds import Site, Source
-from letgo.lifetime.values import Constant, Instance, Key, Session, Value, either
+from letgo.lifetime.values import EXACT, Constant, Instance, Key, Session, Value, either
 
 Phases: TypeAlias = int
 """The states a session can be in at a point, as bits; several bits mean that paths differ."""
@@ -145,11 +145,11 @@ def join(first: World, second: World) -> World:
     """The world that covers both. A variable known on one side only keeps what is known of it."""
     if first == second:
         return first
-    env = {name: value for name, value in first.env.items() if name in second.env or not isinstance(value, Constant)}
+    env = {name: value for name, value in first.env.items() if name in second.env or not isinstance(value, EXACT)}
     for name, value in second.env.items():
         mine = first.env.get(name)
         if mine is None:
-            if not isinstance(value, Constant):
+            if not isinstance(value, EXACT):
                 env[name] = value
         elif mine != value:
             merged = either(mine, value)

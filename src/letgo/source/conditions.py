@@ -33,7 +33,35 @@ def branch(test: ast.expr, scope: Scope) -> tuple[list[int], list[int]]:
         case ast.Compare(left=left, ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(value=None)]):
             is_none, is_not = _leaf("none", left, scope)
             return is_not, is_none
+        case ast.Compare(left=ast.Name() as left, ops=[operator], comparators=[other]):
+            constants = _constants(operator, other)
+            if constants:
+                others = tuple([lower_expression(constant, scope) for constant in constants])
+                is_one, is_none = _leaf("equals", left, scope, others)
+                negated = isinstance(operator, ast.IsNot | ast.NotEq | ast.NotIn)
+                return (is_none, is_one) if negated else (is_one, is_none)
     return _leaf("truth", test, scope)
+
+
+def _constants(operator: ast.cmpop, other: ast.expr) -> list[ast.expr]:
+    """What a variable is compared with, if it is as good as a constant: a string, or a member of an enumeration."""
+    match operator, other:
+        case ast.Is() | ast.IsNot() | ast.Eq() | ast.NotEq(), _:
+            options = [other]
+        case ast.In() | ast.NotIn(), ast.Tuple(elts=options) | ast.List(elts=options) | ast.Set(elts=options):
+            pass
+        case _:
+            return []
+    return options if all(map(_is_constant, options)) else []
+
+
+def _is_constant(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, str)
+        case ast.Attribute(value=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return name[:1].isupper()  # a class
+    return False
 
 
 def _short_circuit(values: list[ast.expr], go_on: bool, scope: Scope) -> tuple[list[int], list[int]]:
@@ -49,7 +77,9 @@ def _short_circuit(values: list[ast.expr], go_on: bool, scope: Scope) -> tuple[l
     return when_false, ended + when_true
 
 
-def _leaf(kind: Literal["truth", "none"], test: ast.expr, scope: Scope) -> tuple[list[int], list[int]]:
+def _leaf(
+    kind: Literal["truth", "none", "equals"], test: ast.expr, scope: Scope, others: tuple[Expr, ...] = ()
+) -> tuple[list[int], list[int]]:
     graph = scope.graph
     value = lower_expression(test, scope)
     if isinstance(value, Call | Await):
@@ -65,7 +95,7 @@ def _leaf(kind: Literal["truth", "none"], test: ast.expr, scope: Scope) -> tuple
     subject = _subject(value)
     if subject is not None:
         for end, holds in zip(ends, (True, False), strict=True):
-            graph.blocks[end].append(Assume(kind, subject, holds))
+            graph.blocks[end].append(Assume(kind, subject, holds, others))
     return [ends[0]], [ends[1]]
 
 

@@ -205,12 +205,14 @@ class Define(NamedTuple):
 class Assume(NamedTuple):
     """What is known on this branch. `test` says how `value` was tested, `holds` how it came out.
 
-    truth: `if value` | none: `if value is None` | other: any other test (`value` was evaluated already).
+    truth: `if value` | none: `if value is None` | equals: `if value == other` or `if value in (other, ...)`, with the
+    constants in `others`. In any case `value` was evaluated already.
     """
 
-    test: Literal["truth", "none"]
+    test: Literal["truth", "none", "equals"]
     value: Expr
     holds: bool
+    others: tuple[Expr, ...] = ()
 
 
 class Catch(NamedTuple):
