@@ -1,0 +1,129 @@
+"""REST endpoints, called as tools.
+
+`{name}` in the template of the URL is an argument, written so that it stays within its place. What is left of the
+arguments goes into the query (GET, HEAD, DELETE) or into a JSON body.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, best_match
+from jsonschema.protocols import Validator
+from referencing import Registry
+
+from letgo_gateway.upstreams.errors import Garbage, UpstreamError
+from letgo_gateway.upstreams.http import Http, Response, Url, follow
+from letgo_gateway.upstreams.messages import INVALID_PARAMS, Failure, dumps
+
+LONGEST_BODY = 8 * 1024 * 1024
+IN_QUERY = frozenset({"GET", "HEAD", "DELETE"})
+
+_placeholder = re.compile(r"\{(\w+)\}")
+
+
+class Endpoint(Protocol):
+    """Where a tool is; `url` is a template, `timeout` in seconds."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def timeout(self) -> float: ...
+
+
+async def call_endpoint(
+    http: Http, endpoint: Endpoint, headers: Mapping[str, str], schema: object, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A `CallToolResult`. Raises `Failure` for arguments the schema does not allow, and `UpstreamError`."""
+    check(schema, arguments)
+    method = endpoint.method.upper()
+    url, rest = fill(endpoint.url, arguments)
+    body, sent = b"", {"accept": "application/json, text/*;q=0.5, */*;q=0.1", **headers}
+    if method in IN_QUERY:
+        url += ("&" if "?" in url else "?") + urlencode(_pairs(rest), quote_via=quote) if rest else ""
+    else:
+        body = dumps(rest).encode()
+        sent = {"content-type": "application/json", **sent}
+    response = await follow(http, method, Url.parse(url), sent, body, timeout=endpoint.timeout)
+    return await result_of(response)
+
+
+def fill(template: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The URL with arguments in their places, and the arguments that have none. Raises `Failure` if one is missing."""
+    rest = dict(arguments)
+
+    def put(found: re.Match[str]) -> str:
+        name = found[1]
+        if name not in arguments:
+            raise Failure(INVALID_PARAMS, f"missing argument: {name}")
+        rest.pop(name, None)
+        value = _plain(arguments[name])
+        if value in (".", ".."):
+            raise Failure(INVALID_PARAMS, f"{name} can't be {value!r}: it would lead to another path")
+        return quote(value, safe="")
+
+    return _placeholder.sub(put, template), rest
+
+
+def _pairs(arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name, value in arguments.items():
+        values = value if isinstance(value, list) else [value]
+        found += [(name, _plain(one)) for one in values if one is not None]
+    return found
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else dumps(value)
+
+
+async def result_of(response: Response) -> dict[str, Any]:
+    """An HTTP response as a `CallToolResult`: its text, and the object in it if it is JSON."""
+    body = await response.read(LONGEST_BODY)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise Garbage(f"the endpoint answered with {response.content_type or 'bytes'}, which is no text") from error
+    if response.status >= 400:
+        said = f"the endpoint answered with status {response.status}" + (f": {text}" if text else "")
+        return {"content": [{"type": "text", "text": said}], "isError": True}
+    result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": False}
+    if response.content_type.endswith("json"):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return result
+        if isinstance(value, dict):
+            result["structuredContent"] = value
+    return result
+
+
+def check(schema: object, arguments: Mapping[str, Any]) -> None:
+    """Raises `Failure` if the schema does not allow these arguments."""
+    if not isinstance(schema, Mapping) or not schema:
+        return
+    validator = _validator(dumps(schema))
+    try:
+        error = best_match(validator.iter_errors(arguments))
+    except RecursionError:
+        raise Failure(INVALID_PARAMS, "the arguments are nested too deeply") from None
+    if error is not None:
+        where = "/".join(str(step) for step in error.absolute_path)
+        raise Failure(INVALID_PARAMS, f"{where or 'arguments'}: {error.message}")
+
+
+@lru_cache(maxsize=1024)
+def _validator(schema: str) -> Validator:
+    value = json.loads(schema)
+    try:
+        Draft202012Validator.check_schema(value)
+    except SchemaError as error:
+        raise UpstreamError(f"the tool's schema is no JSON Schema: {error.message}") from error
+    # An empty registry: a `$ref` to another address is never fetched.
+    return Draft202012Validator(value, registry=Registry())
