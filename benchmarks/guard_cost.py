@@ -1,27 +1,30 @@
-"""`python -m benchmarks.guard_cost`: what the guard costs a small real app, side by side with the app alone.
+"""`python -m benchmarks.guard_cost`: what letgo costs a small real app, side by side with the app alone.
 
-One server runs plain, one with the guard as it comes, one with a guard that watches every request. They are loaded in
-turns, so that whatever else slows the machine slows them all. Processor time a request is the steadier figure on a
-machine that is shared.
+One server runs without letgo, one with `install(app)`, one with the guard as it comes, one with a guard that watches
+every request. They are loaded in turns, so that whatever else slows the machine slows them all. Processor time a
+request is the steadier figure on a machine that is shared.
 """
 
 import argparse
 import asyncio
 import os
-import socket
-import subprocess
-import sys
+import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from benchmarks.serving import Server, serving
 from letgo.prove.postgres import embedded_postgres
 
-ALONE = "the app alone"
-GUARDED = ("guarded", "every request watched")
+WAYS = {
+    "the app alone": "",
+    "`install(app)`": "install",
+    "the guard": "guard",
+    "the guard, every request watched": "guard all",
+}
+ALONE = next(iter(WAYS))
 CLIENTS = 8
 PATHS = ("/sync", "/async")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -32,31 +35,6 @@ class Round(NamedTuple):
 
     rps: float
     cpu: float
-
-
-class Server(NamedTuple):
-    name: str
-    port: int
-    pid: int
-
-
-@contextmanager
-def serving(name: str, dsn: str, mode: str) -> Iterator[Server]:
-    listening = socket.create_server(("127.0.0.1", 0), backlog=100)
-    port = listening.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "benchmarks.guarded_app:app", "--fd", str(listening.fileno())]
-    process = subprocess.Popen(
-        [*command, "--no-access-log", "--log-level", "error"],
-        env=os.environ | {"LETGO_BENCH_DSN": dsn, "LETGO_GUARD": mode},
-        pass_fds=[listening.fileno()],
-    )
-    try:
-        load(Server(name, port, process.pid), PATHS[0], 0.1)
-        yield Server(name, port, process.pid)
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        listening.close()
 
 
 def load(server: Server, path: str, seconds: float) -> Round:
@@ -95,18 +73,17 @@ def processor_time(pid: int) -> float:
 
 def measure(rounds: int, seconds: float) -> dict[tuple[str, str], list[Round]]:
     measured: dict[tuple[str, str], list[Round]] = {}
-    with (
-        embedded_postgres() as postgres,
-        serving(ALONE, postgres.dsn, "") as plain,
-        serving(GUARDED[0], postgres.dsn, "as it comes") as guarded,
-        serving(GUARDED[1], postgres.dsn, "every request") as watched,
-    ):
+    with embedded_postgres() as postgres, ExitStack() as stack:
+        servers = {}
+        for way, letgo in WAYS.items():
+            environment = {"LETGO_BENCH_DSN": postgres.dsn, "LETGO": letgo}
+            servers[way] = stack.enter_context(serving("benchmarks.guarded_app:app", environment))
         for path in PATHS:
-            for server in (plain, guarded, watched):
+            for server in servers.values():
                 load(server, path, 1)
-            for number in range(rounds):
-                for server in (plain, guarded, watched) if number % 2 else (watched, guarded, plain):
-                    measured.setdefault((path, server.name), []).append(load(server, path, seconds))
+            for _ in range(rounds):
+                for way in random.sample(list(servers), len(servers)):
+                    measured.setdefault((path, way), []).append(load(servers[way], path, seconds))
     return measured
 
 
@@ -117,7 +94,7 @@ def table(measured: dict[tuple[str, str], list[Round]]) -> list[str]:
     ]
     for path in PATHS:
         alone = measured[path, ALONE]
-        for name in (ALONE, *GUARDED):
+        for name in WAYS:
             rounds = measured[path, name]
             rps, cpu = median(one.rps for one in rounds), median(one.cpu for one in rounds)
             pairs = list(zip(rounds, alone, strict=True))
@@ -129,8 +106,8 @@ def table(measured: dict[tuple[str, str], list[Round]]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard_cost", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=1.0)
     given = parser.parse_args()
     print("\n".join(table(measure(given.rounds, given.seconds))))
 

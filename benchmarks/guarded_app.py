@@ -1,6 +1,6 @@
 """A small real app: one query a request, an answer from a model.
 
-`LETGO_GUARD` says whether it is guarded, and with "every request" that all of them are watched.
+`LETGO` says what of letgo it uses: "install", "guard", "guard all" (which watches every request), or nothing at all.
 """
 
 import os
@@ -12,9 +12,6 @@ from pydantic import BaseModel
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
-
-from letgo.runtime import Guard
-from letgo.runtime.guard import Settings
 
 DSN = os.environ["LETGO_BENCH_DSN"]
 SessionLocal = sessionmaker(create_engine(DSN.replace("postgresql:", "postgresql+psycopg:"), pool_size=10))
@@ -41,8 +38,19 @@ async def get_async_db() -> AsyncIterator[AsyncSession]:
 
 
 app = FastAPI()
-if mode := os.environ.get("LETGO_GUARD"):
-    app.add_middleware(Guard, rate=None if mode == "every request" else Settings().rate)
+match os.environ.get("LETGO"):
+    case "install":
+        from letgo.runtime import install
+
+        install(app)
+    case "guard":
+        from letgo.runtime import Guard
+
+        app.add_middleware(Guard)
+    case "guard all":
+        from letgo.runtime import Guard
+
+        app.add_middleware(Guard, rate=None)
 
 
 @app.get("/sync")

@@ -261,54 +261,6 @@ def test_the_route_is_named_to_postgres(database: URL, guarded: Guarding) -> Non
     engine.dispose()
 
 
-def test_released_at_the_start_of_the_response_streams_leave_the_pool_to_others(
-    database: URL, guarded: Guarding
-) -> None:
-    engine = create_engine(database, pool_size=3, max_overflow=0, pool_timeout=20)
-    go_on = threading.Event()
-    app = FastAPI()
-
-    def get_db() -> Iterator[Session]:
-        with Session(engine) as db:
-            yield db
-
-    @app.get("/stream")
-    def stream(db: Session = Depends(get_db)) -> StreamingResponse:
-        db.execute(SELECT)
-
-        async def lines() -> AsyncIterator[str]:
-            yield "first\n"
-            while not go_on.is_set():
-                await asyncio.sleep(0.05)
-            yield "last\n"
-
-        return StreamingResponse(lines())
-
-    @app.get("/health")
-    def health(db: Session = Depends(get_db)) -> int:
-        return db.execute(SELECT).scalar_one()
-
-    async def ask(address: str) -> float:
-        async with httpx.AsyncClient(base_url=address, timeout=10, limits=httpx.Limits(max_connections=None)) as client:
-
-            async def read() -> str:
-                return (await client.get("/stream")).text
-
-            streams = [asyncio.create_task(read()) for _ in range(40)]
-            await asyncio.sleep(1)
-            since = time.monotonic()
-            assert (await client.get("/health")).json() == 1
-            taken = time.monotonic() - since
-            go_on.set()
-            assert set(await asyncio.gather(*streams)) == {"first\nlast\n"}
-            return taken
-
-    with serve(guarded(app, mode="release")) as address:
-        assert asyncio.run(ask(address)) < 1
-    assert soon(lambda: used(engine) == 0)
-    engine.dispose()
-
-
 def test_release_never_ends_a_transaction_that_has_written(database: URL, engine: Engine, guarded: Guarding) -> None:
     with engine.begin() as connection:
         connection.execute(text("create table books (title text)"))
