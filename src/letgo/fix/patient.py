@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from letgo.fix.syntax import Definition, Syntax, With, own_nodes
+from letgo.fix.syntax import Definition, Syntax, With, names_in, own_nodes, spelled
 from letgo.holds import Finding, Hold, Misuse, MisuseKind, Origin, Site, Source
 from letgo.lifetime.categories import last_name
 from letgo.lifetime.census import written
@@ -159,6 +159,8 @@ class Patient:
             found = [param.name for param, dependency in self.injected if self._is_of(dependency, source)]
         elif source.origin is Origin.PARAMETER:
             found = [param.name for param in self.symbol.function.params if param.name == source.name]
+        elif source.origin in (Origin.ATTRIBUTE, Origin.GLOBAL):
+            found = [source.name] if source.name in names_in(self.node) else []
         else:
             found = list(self._bound_at(source.site.line))
         if len(found) != 1 or (self.is_rebound(found[0]) and not self._is_entered_at(found[0], source.site.line)):
@@ -198,9 +200,12 @@ class Patient:
 
 
 def stores(node: ast.AST, name: str) -> int:
-    """How often a name is bound in a piece of code."""
+    """How often a name, or one that it is an attribute of, is bound in a piece of code."""
     return sum(
-        isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store) for part in ast.walk(node)
+        isinstance(part, ast.Name | ast.Attribute)
+        and isinstance(part.ctx, ast.Store)
+        and f"{name}.".startswith(f"{spelled(part)}.")
+        for part in ast.walk(node)
     )
 
 

@@ -41,11 +41,21 @@ def compatible(repairs: Iterable[Repair]) -> tuple[Repair, ...]:
     kept = []
     for repair in repairs:
         own = _by_path((repair,))
-        if not any(overlap((*taken.get(path, ()), *edits)) for path, edits in own.items()):
+        if not any(_collide(taken.get(path, []), edits) for path, edits in own.items()):
             kept.append(repair)
             for path, edits in own.items():
                 taken.setdefault(path, []).extend(edits)
     return tuple(kept)
+
+
+def _collide(taken: Sequence[Edit], edits: Sequence[Edit]) -> bool:
+    """Whether edits can't be made beside others: they overlap, or lie between lines that others move in."""
+    return overlap((*taken, *edits)) or _moves(taken, edits) or _moves(edits, taken)
+
+
+def _moves(moving: Sequence[Edit], edits: Sequence[Edit]) -> bool:
+    moved = [edit.start for edit in moving if edit.start == edit.end and edit.replacement.isspace()]
+    return bool(moved) and any(min(moved) <= edit.start <= max(moved) for edit in edits)
 
 
 def prove(program: Program, before: Look, repairs: Sequence[Repair], look: Looking) -> Proven:

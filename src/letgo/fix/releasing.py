@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from letgo.fix.patient import Patient
+from letgo.fix.syntax import spelled
 from letgo.fix.tested import called_without
 from letgo.fix.texts import Unfixable
 from letgo.lifetime.categories import last_name
@@ -82,8 +83,8 @@ def is_entered_with(patient: Patient, statement: ast.AST, session: str) -> bool:
 
 def _is_of(node: ast.expr, session: str) -> bool:
     match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)):
-            return name == session and attr != "no_autoflush"
+        case ast.Call(func=ast.Attribute(value=receiver, attr=attr)):
+            return spelled(receiver) == session and attr != "no_autoflush"
     return False
 
 

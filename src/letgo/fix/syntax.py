@@ -194,9 +194,20 @@ def own_nodes(scope: ast.AST) -> tuple[ast.AST, ...]:
     return tuple(found)
 
 
+def spelled(node: ast.AST) -> str:
+    """A name, or attributes of one, as it is written (`db`, `self.db`); empty for anything else."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=attr):
+            inner = spelled(value)
+            return f"{inner}.{attr}" if inner else ""
+    return ""
+
+
 def names_in(node: ast.AST) -> frozenset[str]:
-    """Every name that stands anywhere in a node."""
-    return frozenset(found.id for found in ast.walk(node) if isinstance(found, ast.Name))
+    """Every name, and every attribute of one, that stands anywhere in a node."""
+    return frozenset(map(spelled, ast.walk(node))) - {""}
 
 
 def free_name(definition: Definition, *wanted: str) -> str:

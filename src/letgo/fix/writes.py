@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable, Iterator
 
 from letgo.fix.patient import Patient, dotted
-from letgo.fix.syntax import own_nodes
+from letgo.fix.syntax import names_in, own_nodes, spelled
 from letgo.lifetime.dependencies import instance_class
 from letgo.lifetime.sqlalchemy import WRITES
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
@@ -31,7 +31,7 @@ def written_before(patient: Patient, session: str, line: int) -> str:
                 return f"line {node.lineno} sets an attribute, which may be a row's"
             case ast.AugAssign(target=ast.Attribute()):
                 return f"line {node.lineno} changes an attribute, which may be a row's"
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if name == session:
+            case ast.Call(func=ast.Attribute(value=receiver, attr=method)) if spelled(receiver) == session:
                 if method in WRITES or method not in READS or _states_a_write(node):
                     return f"line {node.lineno} writes"
             case ast.Call() if _is_given(patient, node, session):
@@ -79,14 +79,14 @@ def _states_a_write(call: ast.Call) -> bool:
 def _is_given(patient: Patient, call: ast.Call, session: str) -> bool:
     """Whether a call gets the session, or is made on an object that was made with it."""
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
-    if any(isinstance(value, ast.Name) and value.id == session for value in given):
+    if any(spelled(value) == session for value in given):
         return True
     match call.func:
         case ast.Attribute(value=ast.Name(id=name)):
             return any(
                 isinstance(node, ast.Assign)
                 and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
-                and session in {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)}
+                and session in names_in(node.value)
                 for node in own_nodes(patient.node)
             )
     return False

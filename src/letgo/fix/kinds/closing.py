@@ -7,7 +7,7 @@ from letgo.fix.edits import insert
 from letgo.fix.kinds.returns import return_after
 from letgo.fix.patient import Patient
 from letgo.fix.repair import Draft, Proposal, drafted, together
-from letgo.fix.syntax import With
+from letgo.fix.syntax import With, spelled
 from letgo.fix.texts import Unfixable
 from letgo.holds import Misuse, MisuseKind
 
@@ -60,8 +60,7 @@ def _closes(node: ast.stmt, name: str) -> bool:
             return (
                 isinstance(func, ast.Attribute)
                 and func.attr in ("close", "aclose", "rollback", "commit")
-                and isinstance(func.value, ast.Name)
-                and func.value.id == name
+                and spelled(func.value) == name
             )
     return False
 

@@ -1,6 +1,7 @@
 """An ORM object that is returned, made into the response model while its session is open."""
 
 import ast
+from typing import NamedTuple
 
 from letgo.fix.patient import Patient, dotted, stores
 from letgo.fix.plain import Values, is_mapped, is_model
@@ -13,8 +14,15 @@ ONE = frozenset("get get_one scalar scalar_one scalar_one_or_none first one one_
 MANY = frozenset("all fetchall unique".split())
 
 
-def validated(patient: Patient, values: Values, value: ast.expr) -> str | None:
-    """The source of the value as the endpoint's response model; None when it is not certain to be a row or several."""
+class Made(NamedTuple):
+    """The source of a value as the endpoint's response model. `certain` if the value is a row or several for sure."""
+
+    source: str
+    certain: bool
+
+
+def validated(patient: Patient, values: Values, value: ast.expr) -> Made | None:
+    """The value as FastAPI would make it; None where there is no model, or where it does not fit."""
     model = _response_model(patient)
     if model is None:
         return None
@@ -22,14 +30,14 @@ def validated(patient: Patient, values: Values, value: ast.expr) -> str | None:
     if not (_reads_attributes(patient, cls) or _uses_pydantic_2(patient)):
         return None
     count = _rows(patient, values, value)
-    if count is None or (count > 1) is not several:
+    if count is not None and (count > 1) is not several:
         return None
     more = "" if _reads_attributes(patient, cls) else ", from_attributes=True"
     what = patient.syntax.source(value)
     if not several:
-        return f"{source}.model_validate({what}{more})"
+        return Made(f"{source}.model_validate({what}{more})", count is not None)
     row = free_name(patient.node, "row", "item")
-    return f"[{source}.model_validate({row}{more}) for {row} in {what}]"
+    return Made(f"[{source}.model_validate({row}{more}) for {row} in {what}]", count is not None)
 
 
 def _response_model(patient: Patient) -> tuple[ClassSymbol, str, bool] | None:

@@ -134,14 +134,7 @@ def _release(patient: Patient, values: Values, session: Session, way: Way, draft
         raise Unfixable(f"what it returns uses `{session.name}` while it is sent")
     plain = values.is_plain(value)
     if not plain and value is not None:
-        written = validated(patient, values, value)
-        plain = written is not None
-    if not plain and (ending.expire_on_commit is not False or strict):
-        if value is not None and is_row(patient, values, value):
-            raise Unfixable(
-                "it returns a row, which is read after that: make it the response model before it is returned"
-            )
-        draft.doubt(_needed_reason(patient, value))
+        written, plain = _materialised(patient, values, value, draft, ending.expire_on_commit is not False or strict)
     code = _code(patient, session, way, draft, plain or bool(draft.doubts))
     draft.edit(patient.path, *return_after(patient, statement, written, code))
 
@@ -153,10 +146,31 @@ def _streams(value: ast.expr | None) -> TypeGuard[ast.Call]:
     return False
 
 
-def _needed_reason(patient: Patient, value: ast.expr | None) -> str:
-    what = patient.syntax.source(value) if value is not None else ""
-    short = what if len(what) < 40 and "\n" not in what else "what is returned"
-    return f"`{short}` may be read from the database when it is serialised, and would then be without its session"
+def _materialised(
+    patient: Patient, values: Values, value: ast.expr, draft: Draft, is_needed: bool
+) -> tuple[str | None, bool]:
+    """What to return in the place of a value that may be a row, and whether that is free of the session. `is_needed`
+    says that a row could not be read after the release."""
+    made = validated(patient, values, value)
+    if made is not None and (made.certain or is_needed):
+        if not made.certain:
+            draft.doubt(f"`{_short(patient, value)}` is made into the response model, which a finished response is not")
+        return made.source, True
+    if is_needed:
+        if is_row(patient, values, value):
+            raise Unfixable(
+                "it returns a row, which is read after that: return plain values, or declare a response model"
+            )
+        draft.doubt(
+            f"`{_short(patient, value)}` may be read from the database when it is serialised, "
+            "and would then be without its session"
+        )
+    return None, False
+
+
+def _short(patient: Patient, value: ast.expr) -> str:
+    what = patient.syntax.source(value)
+    return what if len(what) < 40 and "\n" not in what else "what is returned"
 
 
 def _code(patient: Patient, session: Session, way: Way, draft: Draft, plain: bool) -> list[str]:

@@ -12,7 +12,7 @@ from letgo.fix.expiry import keeps_rows
 from letgo.fix.patient import Patient
 from letgo.fix.releasing import Session, doubts_of_callers, is_entered_with, locks_rows
 from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
-from letgo.fix.syntax import With, free_name, names_in, own_nodes
+from letgo.fix.syntax import With, free_name, names_in, own_nodes, spelled
 from letgo.fix.texts import Unfixable
 from letgo.fix.writes import written_before
 from letgo.holds import MisuseKind, Origin, Site, Source, WaitKind
@@ -141,7 +141,7 @@ def is_async(patient: Patient, name: str) -> bool:
         return True
     for node in own_nodes(patient.node):
         match node:
-            case ast.Await(value=ast.Call(func=ast.Attribute(value=ast.Name(id=found)))) if found == name:
+            case ast.Await(value=ast.Call(func=ast.Attribute(value=receiver))) if spelled(receiver) == name:
                 return True
             case ast.AsyncWith(items=items):
                 if any(isinstance(item.optional_vars, ast.Name) and item.optional_vars.id == name for item in items):
