@@ -4,111 +4,24 @@
 was prepared for the whole run, so that a test does not pay for the migrations.
 """
 
+import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from uuid import uuid4
 
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import make_url
+from gateway.tests.serving import Caller, RunningGateway, StartGateway, change_password, of_server, quick
 
 from letgo.prove.postgres import embedded_postgres
 from letgo.testing import GuardedTest
 from letgo_gateway.app import create_app
 from letgo_gateway.preparing import Administrator, prepare
 from letgo_gateway.settings import Settings
-
-KEY = "a key that is long enough for all of the tests"
-PASSWORD = "a password of one's own"
-
-
-@dataclass
-class Caller:
-    """Somebody who asks the gateway."""
-
-    client: TestClient
-    token: str | None
-    id: str = ""
-    email: str = ""
-
-    def ask(self, method: str, path: str, expect: int | None = None, **options: Any) -> Any:
-        """The JSON of the answer; its status must be `expect`, or a success."""
-        response = self.raw(method, path, **options)
-        right = response.status_code == expect if expect is not None else response.is_success
-        assert right, f"{method} {path}: {response.status_code} {response.text}"
-        return response.json() if response.content else None
-
-    def raw(self, method: str, path: str, **options: Any) -> Any:
-        headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
-        return self.client.request(method, path, headers=headers | options.pop("headers", {}), **options)
-
-    def get(self, path: str, expect: int | None = None, **options: Any) -> Any:
-        return self.ask("GET", path, expect, **options)
-
-    def post(self, path: str, json: Any = None, expect: int | None = None) -> Any:
-        return self.ask("POST", path, expect, json=json)
-
-    def patch(self, path: str, json: Any = None, expect: int | None = None) -> Any:
-        return self.ask("PATCH", path, expect, json=json)
-
-    def put(self, path: str, json: Any = None, expect: int | None = None) -> Any:
-        return self.ask("PUT", path, expect, json=json)
-
-    def delete(self, path: str, expect: int | None = None) -> Any:
-        return self.ask("DELETE", path, expect)
-
-    def with_token(self, **asked: Any) -> "Caller":
-        """The same user, by a new API token."""
-        made = self.post("/tokens", {"name": uuid4().hex} | asked)
-        return Caller(self.client, made["secret"], self.id, self.email)
-
-
-@dataclass
-class RunningGateway:
-    client: TestClient
-    settings: Settings
-    admin: Caller
-    users: dict[str, Caller] = field(default_factory=dict)
-
-    @property
-    def anybody(self) -> Caller:
-        return Caller(self.client, None)
-
-    def log_in(self, email: str, password: str = PASSWORD) -> Caller:
-        begun = self.anybody.post("/auth/login", {"email": email, "password": password})
-        caller = Caller(self.client, begun["access_token"], email=email)
-        if not begun["must_change"]:
-            caller.id = caller.get("/auth/email/me")["id"]
-        return caller
-
-    def user(self, name: str) -> Caller:
-        """A user of this name, made when it is first asked for."""
-        if name not in self.users:
-            email = f"{name}@example.com"
-            given = self.admin.post("/auth/email/users", {"email": email, "name": name})
-            self.users[name] = change_password(self.client, email, given["password"])
-            self.users[name].id = given["user"]["id"]
-        return self.users[name]
-
-    def team(self, name: str, owner: str, **members: str) -> str:
-        """The id of a new team, with the roles of its members by name."""
-        team: str = self.user(owner).post("/teams", {"name": name})["id"]
-        for member, role in members.items():
-            self.admin.put(f"/teams/{team}/members/{self.user(member).id}", {"role": role})
-        return team
-
-
-def change_password(client: TestClient, email: str, one_time: str) -> Caller:
-    begun = client.post("/auth/login", json={"email": email, "password": one_time}).json()
-    assert begun["must_change"]
-    caller = Caller(client, begun["access_token"], email=email)
-    caller.token = caller.post("/auth/email/change-password", {"old": one_time, "new": PASSWORD})["access_token"]
-    return caller
 
 
 @pytest.fixture(autouse=True)
@@ -131,19 +44,13 @@ class Prepared:
     """A database that is ready, and how a test gets a copy of it."""
 
     administrator: Administrator
-    copy: Callable[[], Any]
-
-
-def quick(database_url: str, **changed: Any) -> Settings:
-    """Settings in which passwords cost little; the guard is that of the tests."""
-    values: Mapping[str, Any] = {"argon2_memory": 64, "guard": "off", "log_level": "error", "secret_key": KEY}
-    return Settings(database_url=database_url, **(values | changed))
+    copy: Callable[[], AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="session")
 def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     made = tmp_path_factory.mktemp("prepared") / "gateway.db"
-    administrator = run(prepare(quick(f"sqlite:///{made}")))
+    administrator = run(quick(f"sqlite:///{made}"))
 
     @contextmanager
     def copy() -> Iterator[str]:
@@ -159,7 +66,7 @@ def on_postgres(postgres_server: str) -> Prepared:
     template = f"gateway_{uuid4().hex[:12]}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"create database {template}")
-    administrator = run(prepare(quick(of_server(postgres_server, template))))
+    administrator = run(quick(of_server(postgres_server, template)))
 
     @contextmanager
     def copy() -> Iterator[str]:
@@ -174,15 +81,9 @@ def on_postgres(postgres_server: str) -> Prepared:
     return Prepared(administrator, copy)
 
 
-def of_server(server: str, database: str) -> str:
-    return make_url(server).set(database=database).render_as_string(hide_password=False)
-
-
-def run(prepared: Any) -> Administrator:
-    import asyncio
-
-    administrator = asyncio.run(prepared)
-    assert isinstance(administrator, Administrator)
+def run(settings: Settings) -> Administrator:
+    administrator = asyncio.run(prepare(settings))
+    assert administrator is not None
     return administrator
 
 
@@ -199,16 +100,13 @@ def database_url(prepared: Prepared) -> Iterator[str]:
         yield url
 
 
-StartGateway = Callable[..., RunningGateway]
-
-
 @pytest.fixture
 def start(prepared: Prepared, database_url: str) -> Iterator[StartGateway]:
     """Starts gateways on the test's database, with the settings given: each is a worker of its own."""
     with ExitStack() as stack:
         known: list[str] = []
 
-        def started(**changed: Any) -> RunningGateway:
+        def started(**changed: object) -> RunningGateway:
             settings = quick(database_url, **changed)
             client = stack.enter_context(TestClient(create_app(settings)))
             administrator = prepared.administrator

@@ -14,11 +14,15 @@ async def shared(request: Request) -> Rooms:
 
 
 async def asking(request: Request) -> Principal:
-    return await rooms_of(request).authenticate(request.headers)
+    """Who asks something else than a virtual server."""
+    principal = await rooms_of(request).authenticate(request.headers)
+    if principal.server is not None:
+        raise Forbidden("this token is for one virtual server alone")
+    return principal
 
 
 async def logged_in(request: Request) -> Principal:
-    return known(await rooms_of(request).authenticate(request.headers))
+    return known(await asking(request))
 
 
 async def in_session(request: Request) -> Principal:

@@ -1,7 +1,9 @@
 """The application: its rooms, their routes, and what every request goes through."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -12,11 +14,16 @@ from letgo.runtime import Guard
 from letgo_gateway.database.work import DatabaseBusy
 from letgo_gateway.errors import Refused
 from letgo_gateway.identity import login, roles, teams, tokens, users
+from letgo_gateway.limits import Limited
+from letgo_gateway.observability import health, metrics
+from letgo_gateway.observability.logs import correlation
+from letgo_gateway.observability.observed import Observed
 from letgo_gateway.registry import routes, tags
-from letgo_gateway.rooms import Rooms, make_rooms, opened
+from letgo_gateway.rooms import make_rooms, opened
 from letgo_gateway.settings import Settings
 
 RETRY_AFTER = "1"
+log = logging.getLogger("letgo_gateway")
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -28,13 +35,18 @@ def create_app(settings: Settings) -> ASGIApp:
         async with opened(rooms):
             yield
 
-    app = FastAPI(title="letgo gateway", version="0.1.0", lifespan=lifespan)
+    app = FastAPI(title="letgo gateway", version=version("letgo-gateway"), lifespan=lifespan)
     app.state.rooms = rooms
-    for router in (*(room.router for room in (login, users, teams, tokens, roles, tags)), *routes.routers()):
+    for room in (health, metrics, login, users, teams, tokens, roles, tags):
+        app.include_router(room.router)
+    for router in routes.routers():
         app.include_router(router)
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(DatabaseBusy, busy)
-    return app if settings.guard == "off" else Guard(app, mode=settings.guard)
+    app.add_exception_handler(Exception, failed)
+    app.add_middleware(Limited, most=settings.body_size)
+    guarded: ASGIApp = app if settings.guard == "off" else Guard(app, mode=settings.guard)
+    return Observed(guarded, settings.access_log)
 
 
 async def refused(request: Request, error: Exception) -> JSONResponse:
@@ -46,4 +58,7 @@ async def busy(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, 503, {"Retry-After": RETRY_AFTER})
 
 
-__all__ = ["Rooms", "create_app"]
+async def failed(request: Request, error: Exception) -> JSONResponse:
+    """What nobody has foreseen; who asks can name the line in the log."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return JSONResponse({"detail": "internal error", "correlation_id": correlation.get()}, 500)

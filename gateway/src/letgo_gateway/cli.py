@@ -11,6 +11,8 @@ from starlette.types import ASGIApp
 
 from letgo_gateway.app import create_app
 from letgo_gateway.database.work import DatabaseBusy
+from letgo_gateway.observability.logs import configure
+from letgo_gateway.observability.metrics import share_between_workers
 from letgo_gateway.preparing import prepare
 from letgo_gateway.settings import PREFIX, Settings, WrongSetting, from_environment
 
@@ -22,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     try:
         settings = from_environment(os.environ, host=asked.host, port=asked.port, workers=asked.workers)
+        configure(settings)
         administrator = asyncio.run(prepare(settings))
     except (WrongSetting, DatabaseBusy) as error:
         print(f"letgo-gateway: {error}", file=sys.stderr)
@@ -35,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings) -> None:
     """Until a signal. Each worker reads the settings from the environment, as this process has done."""
+    if settings.workers > 1:
+        share_between_workers()
     for name in ("host", "port", "workers"):
         os.environ[PREFIX + name.upper()] = str(getattr(settings, name))
     uvicorn.run(
@@ -51,7 +56,9 @@ def serve(settings: Settings) -> None:
 
 
 def app_of_environment() -> ASGIApp:
-    return create_app(from_environment(os.environ))
+    settings = from_environment(os.environ)
+    configure(settings)
+    return create_app(settings)
 
 
 def parser() -> argparse.ArgumentParser:

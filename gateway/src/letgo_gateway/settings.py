@@ -69,6 +69,12 @@ class Settings(BaseModel):
     """What letgo's guard does with a request that holds a transaction."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
+    access_log: bool = True
+    """Whether each request is a line in the log."""
+    metrics_public: bool = False
+    """Whether `/metrics` is told to who shows no credentials."""
+    body_size: Count = 4 * 1024 * 1024
+    """The largest body of a request, in bytes."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

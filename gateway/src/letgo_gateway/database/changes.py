@@ -10,6 +10,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from math import inf
+from time import monotonic
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 import asyncpg
@@ -65,6 +67,7 @@ class Changes:
         self._database = database
         self._direct = direct
         self._interval = interval
+        self._known_at = -inf
         self._listeners: list[Callable[[frozenset[str]], None]] = []
 
     def subscribe(self, listener: Callable[[frozenset[str]], None]) -> None:
@@ -94,7 +97,14 @@ class Changes:
 
     async def refresh(self) -> None:
         """Ask the database. Raises `DatabaseBusy`."""
+        asked = monotonic()
         self.learn(await self._database.read(versions_now))
+        self._known_at = asked
+
+    @property
+    def age(self) -> float:
+        """How many seconds ago all changes were known."""
+        return monotonic() - self._known_at
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:

@@ -11,13 +11,15 @@ The function must do nothing but database work: it can't call another service, a
 outside call first, makes an error of it if it tries.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Concatenate, ParamSpec, TypeVar
 
+import asyncpg
 from sqlalchemy import inspect
 from sqlalchemy.engine import Result
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
@@ -28,6 +30,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Work = Callable[Concatenate[AsyncSession, P], Awaitable[T]]
 
+BROKEN = (OperationalError, InterfaceError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""The last three are of a connection that has not come about: SQLAlchemy leaves them as they are."""
 _open: ContextVar[str | None] = ContextVar("letgo_gateway_open", default=None)
 
 
@@ -53,9 +57,11 @@ class Database:
         self._waiting = waiting
         self._running = 0
         self._most = waiting + engine.pool.size()  # type: ignore[attr-defined]
+        self._alone = engine.execution_options(isolation_level="AUTOCOMMIT")
         reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         if engine.dialect.name == "sqlite":
-            reading = {}
+            self._alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+        reading = {}
         self._reads = async_sessionmaker(engine.execution_options(**reading), autoflush=False)
         self._writes = async_sessionmaker(engine.execution_options(**{WRITES: True}))
 
@@ -71,25 +77,44 @@ class Database:
         self, sessions: async_sessionmaker[AsyncSession], work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         name = getattr(work, "__qualname__", repr(work))
+        async with self._place(name), fresh_session(sessions) as db:
+            return _plain(await work(db, *args, **kwargs), name)
+
+    @asynccontextmanager
+    async def _place(self, name: str) -> AsyncIterator[None]:
+        """A place among those who have a connection or wait for one. Raises `DatabaseBusy`."""
         nothing_open(f"a unit of work {name} begins")
         if self._running >= self._most:
             raise DatabaseBusy("too many requests wait for a connection to the database")
         self._running += 1
         token = _open.set(name)
         try:
-            async with fresh_session(sessions) as db:
-                return _plain(await work(db, *args, **kwargs), name)
+            yield
         except PoolTimeout:
             raise DatabaseBusy("no connection to the database became free in time") from None
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise DatabaseBusy("the connection to the database was lost") from error
-            raise
-        except OSError as error:
+        except BROKEN as error:
             raise DatabaseBusy("the database does not answer") from error
         finally:
             _open.reset(token)
             self._running -= 1
+
+    async def ping(self) -> None:
+        """Have the database answer, without a transaction. Raises `DatabaseBusy`."""
+        async with self._place("ping"), self._alone.connect() as connection:
+            await connection.exec_driver_sql("select 1")
+
+    @property
+    def size(self) -> int:
+        return self.engine.pool.size()  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def checked_out(self) -> int:
+        return self.engine.pool.checkedout()  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def running(self) -> int:
+        """Units of work that have a connection or wait for one."""
+        return self._running
 
     async def close(self) -> None:
         await self.engine.dispose()

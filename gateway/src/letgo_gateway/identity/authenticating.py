@@ -54,7 +54,9 @@ class Authenticator:
         self._uses: dict[str, datetime] = {}
 
     async def __call__(self, headers: Mapping[str, str], must_change: bool = False) -> Principal:
-        """Who asks, by the headers of a request (names in lower case); with `must_change`, also somebody who has to choose a password first.
+        """Who asks, by the headers of a request, their names in lower case.
+
+        With `must_change`, also somebody who has to choose a password first.
 
         Raises `Unauthenticated`, `Forbidden`, and `DatabaseBusy` if it has to ask the database and can't.
         """

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from letgo_gateway.api import Asking, LoggedIn, Shared
+from letgo_gateway.api import Asking, LoggedIn, Shared, asking
 from letgo_gateway.registry.entries import one_entry, remove_entry, write_change, write_entry, write_toggle
 from letgo_gateway.registry.kinds import GATEWAYS, KINDS, Kind
 from letgo_gateway.registry.lists import Filter
@@ -46,9 +46,8 @@ def _parameters() -> dict[str, Any]:
 
 def _listing(kind: Kind) -> Callable[..., Any]:
     async def list_entries(request: Request) -> Response:
-        rooms = rooms_of(request)
-        principal = await rooms.authenticate(request.headers)
-        body = await rooms.lists.get(kind, principal, request.url.query)
+        principal = await asking(request)
+        body = await rooms_of(request).lists.get(kind, principal, request.url.query)
         return Response(body, media_type="application/json")
 
     return _named(list_entries, f"list_{kind.topic}")
