@@ -1,63 +1,91 @@
 """Tests that call a handler as a function, without the session that FastAPI would give it.
 
 Such a test gets the `Depends` of the default for a session: a handler that begins to use its session fails it. Tests
-are seldom among the files that letgo reads, so they are looked through for the text of such calls.
+are seldom among the files that letgo reads, so those that may call a handler are read here.
 """
 
+import ast
 import os
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
+
+from letgo.fix.syntax import parse, spelled
+from letgo.fix.texts import Unfixable
 
 SKIPPED = frozenset({"node_modules", "site-packages", "__pycache__", "venv"})
 MOST = 64 * 2**20
 """Characters of tests that are looked through."""
 
 
+class Called(NamedTuple):
+    """A call of what was imported: the last part of its module's name, its own, and what it is given."""
+
+    module: str
+    function: str
+    positional: int
+    keywords: frozenset[str | None]
+    is_starred: bool
+
+
 @lru_cache(maxsize=4096)
-def called_without(root: Path, function: str, parameter: str, position: int) -> str:
+def called_without(root: Path, module: str, function: str, parameter: str, position: int) -> str:
     """The test file, relative to `root`, that calls a function without a parameter; empty when there is none.
 
-    `position` is the parameter's among the positional ones, or -1.
+    `module` is the last part of the name of the function's module, `position` the parameter's among the positional
+    ones, or -1.
     """
-    call = f"{function}("
     for path, text in _texts(root):
-        at = text.find(call)
-        while at >= 0:
-            before = text[max(0, at - 4) : at]
-            if not (before[-1:].isidentifier() or before == "def ") and _lacks(
-                text, at + len(call), parameter, position
-            ):
-                return path
-            at = text.find(call, at + 1)
+        if function in text and module in text:
+            for call in _calls(text):
+                if (call.module, call.function) == (module, function) and _lacks(call, parameter, position):
+                    return path
     return ""
 
 
-def _lacks(text: str, start: int, parameter: str, position: int) -> bool:
-    arguments = _arguments(text, start)
-    if any(re.match(rf"\s*({re.escape(parameter)}\s*=[^=]|\*)", argument) for argument in arguments):
+def _lacks(call: Called, parameter: str, position: int) -> bool:
+    if call.is_starred or None in call.keywords or parameter in call.keywords:
         return False
-    positional = sum(1 for argument in arguments if not re.match(r"\s*\w+\s*=[^=]", argument))
-    return position < 0 or positional <= position
+    return position < 0 or call.positional <= position
 
 
-def _arguments(text: str, start: int) -> list[str]:
-    """The arguments of a call whose bracket opens before `start`, split at their commas."""
-    depth, begin, found = 0, start, []
-    for place in range(start, min(len(text), start + 5000)):
-        char = text[place]
-        if char in "([{":
-            depth += 1
-        elif char in ")]}":
-            if depth == 0:
-                found.append(text[begin:place])
-                break
-            depth -= 1
-        elif char == "," and depth == 0:
-            found.append(text[begin:place])
-            begin = place + 1
-    return [argument for argument in found if argument.strip()]
+@lru_cache(maxsize=512)
+def _calls(text: str) -> tuple[Called, ...]:
+    try:
+        tree = parse(text)
+    except Unfixable:
+        return ()
+    functions: dict[str, tuple[str, str]] = {}
+    modules: dict[str, str] = {}
+    found = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=module, names=names):
+                for alias in names:
+                    functions[alias.asname or alias.name] = (_last(module or ""), alias.name)
+                    modules[alias.asname or alias.name] = alias.name
+            case ast.Import(names=names):
+                modules |= {alias.asname or alias.name: _last(alias.name) for alias in names}
+            case ast.Call():
+                found.append(node)
+    return tuple(call for node in found for call in _called(node, functions, modules))
+
+
+def _called(node: ast.Call, functions: dict[str, tuple[str, str]], modules: dict[str, str]) -> Iterator[Called]:
+    match node.func:
+        case ast.Name(id=name) if name in functions:
+            module, function = functions[name]
+        case ast.Attribute(value=value, attr=function) if spelled(value) in modules:
+            module = modules[spelled(value)]
+        case _:
+            return
+    starred = any(isinstance(argument, ast.Starred) for argument in node.args)
+    yield Called(module, function, len(node.args), frozenset(keyword.arg for keyword in node.keywords), starred)
+
+
+def _last(dotted: str) -> str:
+    return dotted.rpartition(".")[2]
 
 
 @lru_cache(maxsize=4)
