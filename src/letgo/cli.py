@@ -151,6 +151,7 @@ prove_options = _options(
     click.option("--app-dir", type=click.Path(), help="Where APP is imported from, and commands run."),
     click.option("--server", type=click.Choice(["uvicorn", "granian"]), help="What APP runs under (uvicorn)."),
     click.option("--workers", type=int, metavar="N", help="How many processes of APP (1)."),
+    click.option("--host", metavar="ADDRESS", help="Where APP listens (127.0.0.1)."),
     click.option("--port", type=int, help="Where APP listens, in place of any free port."),
     click.option("--start-timeout", metavar="TIME", help="How long APP may take to answer (30s)."),
     click.option(

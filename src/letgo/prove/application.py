@@ -27,12 +27,16 @@ Server: TypeAlias = Literal["uvicorn", "granian"]
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """`name` is `package.module:app`, imported from `directory`. `named`: its routes are named to the database."""
+    """`name` is `package.module:app`, imported from `directory`. `named`: its routes are named to the database.
+
+    host: the address it listens at; those who are to reach it from other machines need one that they can reach.
+    """
 
     name: str
     directory: Path
     server: Server = "uvicorn"
     workers: int = 1
+    host: str = HOST
     port: int | None = None
     named: bool = True
     start_seconds: float = 30.0
@@ -43,15 +47,15 @@ def running(app: App, environment: Mapping[str, str]) -> Iterator[tuple[str, Sup
     """Start the app and wait until it answers; gives its URL. Raises UserError with what it wrote if it does not."""
     if importlib.util.find_spec(app.server) is None:
         raise UserError(f"{app.server} is not installed", f"Install it beside letgo: pip install {app.server}")
-    port = free_port(app.port)
+    port = free_port(app.host, app.port)
     with supervised(command_of(app, port), {**environment, VARIABLE: app.name}, app.directory) as process:
         _wait_until_ready(app, port, process)
-        yield f"http://{HOST}:{port}", process
+        yield f"http://{app.host}:{port}", process
 
 
 def command_of(app: App, port: int) -> Sequence[str]:
     loaded = ["letgo.prove.named:load", "--factory"] if app.named else [app.name]
-    command = [sys.executable, "-m", app.server, *loaded, "--host", HOST, "--port", str(port)]
+    command = [sys.executable, "-m", app.server, *loaded, "--host", app.host, "--port", str(port)]
     command += ["--workers", str(app.workers), "--backlog", str(BACKLOG), "--log-level", "warning", "--no-access-log"]
     match app.server:
         case "uvicorn":
@@ -60,16 +64,18 @@ def command_of(app: App, port: int) -> Sequence[str]:
             return [*command, "--interface", "asgi"]
 
 
-def free_port(wanted: int | None) -> int:
+def free_port(host: str, wanted: int | None) -> int:
     """`wanted` if nobody listens there, any free port for None. Raises UserError if it is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, wanted or 0))
+            probe.bind((host, wanted or 0))
         except OSError as error:
             raise UserError(
-                f"port {wanted} can't be had: {error.strerror}",
-                "Leave --port out for any free one, or prove what runs there with --url.",
+                f"{f'port {wanted}' if wanted else host} can't be had: {error.strerror}",
+                "Leave --port out for any free one, or prove what runs there with --url."
+                if wanted
+                else "--host must be an address of this machine.",
             ) from error
         return int(probe.getsockname()[1])
 
@@ -89,7 +95,7 @@ def answers(host: str, port: int) -> bool:
 
 def _wait_until_ready(app: App, port: int, process: Supervised) -> None:
     deadline = time.monotonic() + app.start_seconds
-    while not answers(HOST, port):
+    while not answers(app.host, port):
         if process.exit_status is not None:
             raise UserError(
                 f"{app.name} ended before it answered:\n{process.output()}", f"It was started as: {process.command}"

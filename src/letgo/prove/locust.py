@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from letgo.prove import locust_listener
+from letgo.prove.application import HOST, free_port
 from letgo.prove.makers import Message, listen
 from letgo.prove.models import Schedule
 from letgo.prove.plan import Locust
@@ -19,6 +20,15 @@ from letgo.prove.processes import Supervised, supervised
 
 STOP_SECONDS = 5
 """How long users may take for their last requests."""
+
+WORKERS_SECONDS = 120
+"""How long Locust waits for its workers."""
+
+ATTACHED_STEP = 3.0
+"""Seconds: how often a worker tells its master of its own accord. Those that we start tell as often as our makers."""
+
+PORT = 5557
+"""Where a worker of Locust looks for its master if nothing else is said."""
 
 
 @contextmanager
@@ -51,5 +61,12 @@ def commands(locust: Locust, schedule: Schedule, url: str) -> Sequence[Sequence[
     workers = locust.workers + locust.attached
     if not workers:
         return [[*common, *load]]
-    master = [*common, *load, "--master", "--expect-workers", str(workers)]
-    return [master, *([[*common, "--worker", "--master-host", "127.0.0.1"]] * locust.workers)]
+    port = str(PORT if locust.attached else free_port(HOST, None))
+    expect = ["--expect-workers", str(workers), "--expect-workers-max-wait", str(WORKERS_SECONDS)]
+    worker = [*common, "--worker", "--master-host", HOST, "--master-port", port]
+    return [[*common, *load, "--master", "--master-bind-port", port, *expect], *([worker] * locust.workers)]
+
+
+def how_to_attach(locust: Locust, host: str) -> str:
+    """The command for a worker on another machine, which knows this one as `host`."""
+    return f"locust -f {locust.file.name} --worker --master-host {'THIS-MACHINE' if host == HOST else host}"

@@ -17,6 +17,9 @@ PIPE = "LETGO_PROVE_PIPE"
 
 NUMBER = "LETGO_PROVE_MAKER"
 
+RAISED = "(exception in a user)"
+"""Locust logs what its users raise and goes on; to us each is a request that ended with an error."""
+
 
 class Told:
     """What the statistics said last, so that a tick has only what is new."""
@@ -27,7 +30,8 @@ class Told:
         self.cpu_at_start = process_time()
         self.times: dict[tuple[str, int], int] = {}
         self.requests: dict[str, int] = {}
-        self.errors: dict[tuple[str, str], int] = {}
+        self.errors: dict[str, int] = {}
+        self.raised: dict[int, int] = {}
 
     def write(self, message: Tick | Began) -> None:
         pickle.dump(message, self.out)
@@ -56,11 +60,16 @@ class Told:
                     tick.latencies[bucket] = tick.latencies.get(bucket, 0) + new
             if tick.requests:
                 routes[name] = tick
-        for error in list(self.environment.stats.errors.values()):
-            name = f"{error.method} {error.name}".strip()
-            cause = cause_of(error.error)
-            if new := grown(self.errors, (name, cause), error.occurrences):
-                routes.setdefault(name, RouteTick()).errors[cause] = new
+        for key, error in list(self.environment.stats.errors.items()):
+            if new := grown(self.errors, key, error.occurrences):
+                tick = routes.setdefault(f"{error.method} {error.name}".strip(), RouteTick())
+                cause = cause_of(error.error)
+                tick.errors[cause] = tick.errors.get(cause, 0) + new
+        for number, raised in list(self.environment.runner.exceptions.items()):
+            if new := grown(self.raised, number, raised["count"]):
+                tick = routes.setdefault(RAISED, RouteTick())
+                tick.requests += new
+                tick.errors[raised["msg"]] = tick.errors.get(raised["msg"], 0) + new
         return routes
 
 

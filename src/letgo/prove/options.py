@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from letgo.prove.application import App
+from letgo.prove.application import HOST, App
 from letgo.prove.connection import target_of
 from letgo.prove.models import Schedule
 from letgo.prove.plan import HOLD, RAMP_DOWN, RAMP_UP, USERS, Locust, Plan, makers_for
@@ -63,6 +63,7 @@ def _app(name: str, asked: Mapping[str, Any], directory: Path) -> App:
         asked.get("app_dir", directory).resolve(),
         asked.get("server", "uvicorn"),
         asked.get("workers", 1),
+        asked.get("host", HOST),
         asked.get("port"),
         asked.get("name_routes", True),
         asked.get("start_timeout", 30.0),
@@ -195,6 +196,7 @@ PARSERS: Mapping[str, Parser] = {
     "app_dir": _directory,
     "server": _one_of("uvicorn", "granian"),
     "workers": _whole(1),
+    "host": _text,
     "port": _whole(1, 65535),
     "start_timeout": duration,
     "name_routes": _flag,

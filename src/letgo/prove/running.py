@@ -19,11 +19,12 @@ from letgo.prove.application import running
 from letgo.prove.concluding import conclude
 from letgo.prove.connection import target_of
 from letgo.prove.databases import database, for_app
+from letgo.prove.locust import ATTACHED_STEP, how_to_attach, locust_making
 from letgo.prove.maker import Job, allow_connections
 from letgo.prove.makers import Ended, Message, making
 from letgo.prove.openapi import users_from_openapi
 from letgo.prove.outcome import Outcome
-from letgo.prove.plan import Plan
+from letgo.prove.plan import Locust, Plan
 from letgo.prove.pools import PoolWatcher
 from letgo.prove.processes import supervised
 from letgo.prove.recording import Recording
@@ -75,12 +76,7 @@ def prove(plan: Plan, observe: Observe) -> Outcome:
         run.pools = stack.enter_context(PoolWatcher(target_of(url), plan.metrics))
         phase("reading what users do")
         messages = stack.enter_context(load(run, url))
-        attached = plan.locust.attached if plan.locust else 0
-        phase(
-            f"load, once {attached} workers have come: locust -f FILE --worker --master-host HERE"
-            if attached
-            else "load"
-        )
+        phase(waiting_for_workers(plan.locust, target_of(url).host) if plan.locust else "load")
         follow(run, messages, observe)
         phase("ending")
         return conclude(run, started)
@@ -95,15 +91,21 @@ def load(run: Run, url: str) -> "Iterator[SimpleQueue[Message]]":
         with making(jobs_of(run, url)) as messages:
             yield messages
         return
-    from letgo.prove.locust import locust_making
-
     locust = run.plan.locust
     run.maker, run.patience = "Locust", LOCUST_SECONDS
     run.makers = 1 + locust.workers
     run.users_from = f"{locust.file.name}, by Locust"
     run.notes.append("Locust rounds latencies to two digits, and has no ramp down")
+    if locust.attached:
+        run.recording.step = ATTACHED_STEP
     with locust_making(locust, schedule, url, run.plan.directory) as (messages, run.locusts):
         yield messages
+
+
+def waiting_for_workers(locust: Locust, host: str) -> str:
+    if not locust.attached:
+        return "load"
+    return f"load, once {locust.attached} workers have come: {how_to_attach(locust, host)}"
 
 
 @contextmanager
