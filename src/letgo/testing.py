@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from letgo.runtime.guard import Guard, Recorder, Seen, Settings
 
 MARKER = "letgo_allow"
-SETTLING_SECONDS = 1.0
+SETTLING_SECONDS = 5.0
 """How long a test waits for requests that a server in another thread has not finished."""
 SHOWN = 10
 

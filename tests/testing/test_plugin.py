@@ -61,9 +61,25 @@ def run(shop: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     return shop.runpytest_subprocess("-p", "no:randomly", *arguments)
 
 
-CLIENTS = """
-import asyncio, threading, time
-import httpx, pytest, uvicorn
+LIVE = """
+import threading, time, pytest, uvicorn
+from shop import app
+
+@pytest.fixture(scope="module")
+def live():
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started: time.sleep(0.01)
+    yield "http://127.0.0.1:%d" % server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join()
+"""
+
+CLIENTS = (
+    LIVE
+    + """
+import asyncio, httpx
 from fastapi.testclient import TestClient
 from shop import app
 
@@ -80,16 +96,6 @@ def over_asgi(path):
 
 def test_asgi_clean(): over_asgi("/clean")
 def test_asgi_held(): over_asgi("/books/3")
-
-@pytest.fixture(scope="module")
-def live():
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started: time.sleep(0.01)
-    yield "http://127.0.0.1:%d" % server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
 
 def test_live_clean(live): assert httpx.get(live + "/clean").status_code == 200
 def test_live_held(live): httpx.get(live + "/books/3")
@@ -109,6 +115,7 @@ def test_failing_for_another_reason():
 @pytest.fixture
 def anyio_backend(): return "asyncio"
 """
+)
 
 HELD = {"held", "waits", "held_quietly", "asgi_held", "live_held", "anyio_held", "failing_for_another_reason"}
 
@@ -134,6 +141,76 @@ def test_a_hold_fails_the_test_that_caused_it_whatever_the_client(shop: pytest.P
     )
     properties = ElementTree.parse(shop.path / "out.xml").iterfind(".//testcase[@name='test_held']//property")
     assert [found.get("value", "").split()[0] for found in properties] == ["LG101"]
+
+
+ASYNCIO = """
+import asyncio
+import httpx, pytest, pytest_asyncio, uvicorn
+from fastapi import Depends
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from shop import app, get_db
+
+@pytest_asyncio.fixture
+async def client():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
+        yield client
+
+async def test_clean(client): assert (await client.get("/clean")).json() == 1
+async def test_clean_many(client): await asyncio.gather(*(client.get("/clean") for _ in range(5)))
+async def test_held(client): await client.get("/books/3")
+async def test_waits(client): await client.get("/waits")
+
+async def test_live_held():
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started: await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client: await client.get("/books/3")
+    server.should_exit = True
+    await serving
+
+@pytest_asyncio.fixture(params=["create_savepoint", "conditional_savepoint", "rollback_only"])
+async def outer(request, client):
+    engine = create_async_engine("sqlite+aiosqlite:///shop.db")
+    async with engine.connect() as connection:
+        transaction = await connection.begin()
+        session = AsyncSession(connection, join_transaction_mode=request.param)
+        yield session
+        await session.close()
+        await transaction.rollback()
+    app.dependency_overrides.clear()
+    await engine.dispose()
+
+@app.get("/async/clean")
+async def clean(db = Depends(get_db)):
+    await db.execute(text("select 1"))
+    await db.commit()
+    return 1
+
+@app.get("/async/waits")
+async def waits(db = Depends(get_db)):
+    await db.execute(text("select 1"))
+    await asyncio.sleep(0.05)
+    await db.commit()
+    return 1
+
+async def test_outer_clean(outer, client):
+    app.dependency_overrides[get_db] = lambda: outer
+    await outer.execute(text("select 1"))
+    for _ in range(2): assert (await client.get("/async/clean")).json() == 1
+async def test_outer_waits(outer, client):
+    app.dependency_overrides[get_db] = lambda: outer
+    await client.get("/async/waits")
+"""
+
+
+def test_with_pytest_asyncio_it_sees_the_same_and_no_outer_transaction(shop: pytest.Pytester) -> None:
+    shop.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
+    shop.makepyfile(test_shop=ASYNCIO)
+    result = run(shop, "--letgo", "-rf")
+    assert failed(result) == {"held", "waits", "live_held", "outer_waits"}
+    result.assert_outcomes(passed=5, failed=6)
 
 
 def test_without_being_asked_it_is_silent_and_imports_nothing(shop: pytest.Pytester) -> None:
@@ -183,8 +260,10 @@ def test_a_marker_without_a_reason_is_refused(shop: pytest.Pytester) -> None:
 
 def test_workers_of_xdist_guard_and_their_findings_are_added_up(shop: pytest.Pytester) -> None:
     shop.makepyfile(
-        test_shop="import pytest\nfrom fastapi.testclient import TestClient\nfrom shop import app\n"
-        "@pytest.mark.parametrize('n', range(6))\ndef test_held(n): TestClient(app).get('/books/3')\n"
+        test_shop=LIVE
+        + "import httpx\nfrom fastapi.testclient import TestClient\n"
+        + "@pytest.mark.parametrize('n', range(4))\ndef test_held(n): TestClient(app).get('/books/3')\n"
+        + "@pytest.mark.parametrize('n', range(2))\ndef test_live(n, live): httpx.get(live + '/books/3')\n"
     )
     result = run(shop, "--letgo", "-n", "2")
     result.assert_outcomes(failed=6)
