@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo gateway prove audit test test-matrix lint types contracts self verify bench bench-stall bench-guard bench-streams bench-load lock clean
+.PHONY: help setup demo gateway conformance prove audit test test-matrix lint types contracts self verify bench bench-stall bench-guard bench-streams bench-load lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ prove: .venv/dev.stamp ## Put the leaky bookshop under load and watch its Postgr
 
 gateway: .venv/dev.stamp ## Serve the gateway on http://127.0.0.1:4444
 	@$(BIN)/letgo-gateway serve
+
+conformance: .venv/conformance.stamp ## Run the official conformance suite of the Model Context Protocol against the gateway
+	@cd gateway && ../$(BIN)/python -m conformance
 
 demo: .venv/dev.stamp ## Check, prove, fix, check and prove a copy of the leaky bookshop
 	@rm -rf .demo && mkdir .demo && cp -R examples/leaky/app .demo
@@ -81,9 +84,11 @@ lock: .venv/dev.stamp ## Pin the newest versions of all dependencies
 	$(LOCK) --upgrade --group build -o requirements/base.txt pyproject.toml
 	$(LOCK) --upgrade --group dev --extra runtime --no-emit-package letgo -c requirements/base.txt \
 		-o requirements/dev.txt pyproject.toml gateway/pyproject.toml
+	$(LOCK) --upgrade --group pyproject.toml:conformance -o requirements/conformance.txt
+	$(LOCK) --upgrade --group pyproject.toml:mcp1 -o requirements/mcp1.txt
 
 clean: ## Remove everything that was made here
-	rm -rf .venv .matrix .demo .letgo_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf .venv .matrix .conformance .demo .letgo_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 	rm -f letgo-audit.html letgo-prove.html examples/leaky/bookshop.db letgo-gateway.db* letgo-gateway.key
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -100,4 +105,8 @@ $(BIN)/python:
 .venv/dev.stamp: .venv/base.stamp requirements/dev.txt gateway/pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e gateway
+	@touch $@
+
+.venv/conformance.stamp: .venv/dev.stamp requirements/conformance.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/conformance.txt
 	@touch $@

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 from starlette.routing import Route
 
 from letgo_gateway.errors import NotFound
@@ -25,6 +26,7 @@ from letgo_gateway.registry.catalogue import (
     Upstream,
 )
 from letgo_gateway.upstreams.addresses import Reach
+from letgo_gateway.upstreams.calls import Era
 from letgo_gateway.upstreams.discovery import Offer, discover
 from letgo_gateway.upstreams.fleet import Fleet
 from letgo_gateway.upstreams.http import Http
@@ -113,7 +115,7 @@ def make_service(memory: Memory, reach: Reach | None = None) -> Service:
 def make_app(service: Service, hosts: tuple[str, ...] = ("127.0.0.1", "localhost")) -> Starlette:
     """The gateway's endpoints alone."""
 
-    async def everybody(headers: Mapping[str, str]) -> Principal:
+    async def everybody(connection: HTTPConnection) -> Principal:
         return EVERYBODY
 
     mcp, rpc = Mcp(service, Hosts(hosts), everybody), Rpc(service, Hosts(hosts), everybody)

@@ -36,6 +36,8 @@ class Settings(BaseModel):
     workers: Count = 1
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
     """The names in `Host` and `Origin` by which this gateway may be called; `*` for any."""
+    allowed_upstreams: tuple[str, ...] = ()
+    """What may be called of what is inside: host names, addresses and networks; `*` for all. What is public may be."""
 
     pool_size: Count = 10
     """Connections to the database, for each worker."""
@@ -107,8 +109,9 @@ def from_environment(environment: Mapping[str, str], **given: object) -> Setting
     }
     if DATABASE_VARIABLE in environment:
         found["database_url"] = environment[DATABASE_VARIABLE]
-    if isinstance(hosts := found.get("allowed_hosts"), str):
-        found["allowed_hosts"] = tuple(host.strip() for host in hosts.split(",") if host.strip())
+    for several in ("allowed_hosts", "allowed_upstreams"):
+        if isinstance(given_text := found.get(several), str):
+            found[several] = tuple(one.strip() for one in given_text.split(",") if one.strip())
     found |= {name: value for name, value in given.items() if value is not None}
     try:
         return Settings.model_validate(found)

@@ -153,6 +153,8 @@ class Upstream:
         if self._modern is None:
             session = await self._session(GATEWAY, "modern")
             assert isinstance(session, StdioSession)
+            if session.era == "legacy":
+                self._sessions[self._key(GATEWAY, "legacy")] = self._sessions.pop(self._key(GATEWAY, "modern"))
             return session.era
         try:
             exchange = await self._modern.exchange(Call("server/discover", caller=GATEWAY))
@@ -208,10 +210,11 @@ class Upstream:
 
         What an upstream asks a client must reach that client: one that can be asked has a session of its own.
         """
-        able = dumps(caller.capabilities) if caller.capabilities else ""
-        if able:
-            return era, caller.subject, caller.session, able
-        return era, (caller.subject if self._stateful and era == "legacy" else ""), "", ""
+        if era == "modern":
+            return era, "", "", ""
+        if caller.capabilities:
+            return era, caller.subject, caller.session, dumps(caller.capabilities)
+        return era, (caller.subject if self._stateful else ""), "", ""
 
     async def _session(self, caller: Caller, era: Era) -> Session:
         key = self._key(caller, era)

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
+from letgo_gateway.database.work import DatabaseBusy
+from letgo_gateway.errors import Refused
 from letgo_gateway.registry.catalogue import Upstream as Registered
 from letgo_gateway.upstreams.discovery import Offer, discover
 from letgo_gateway.upstreams.errors import UpstreamError
@@ -51,7 +53,10 @@ async def keep_watching(registered: Registered, upstream: Upstream, ledger: Ledg
         except UpstreamError as error:
             log.warning("upstream %s: %s", registered.name, error)
             upstream.forget_era()
-            await ledger.failed(registered, str(error))
+            with suppress(DatabaseBusy):
+                await ledger.failed(registered, str(error))
+        except (Refused, DatabaseBusy) as error:
+            log.warning("upstream %s: what it has is not written down: %s", registered.name, error)
         except Exception:
             log.exception("upstream %s can't be watched", registered.name)
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))
