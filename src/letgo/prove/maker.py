@@ -25,9 +25,6 @@ from letgo.prove.scenario import Request, User, Visit, load_users, said, users_o
 from letgo.prove.ticks import STEP, Bug, Tick
 from letgo.prove.visitor import Notes, Visitor
 
-DRAIN_SECONDS = 5.0
-"""How long after the end requests may still be answered; what is not is an error."""
-
 BEAT_SECONDS = 0.1
 """How often the clock is looked at, which tells how far behind it we are."""
 
@@ -71,6 +68,8 @@ class Load:
         all_there = self.job.start + self.job.schedule.ramp_up + STEP
         asyncio.get_running_loop().call_later(max(0.0, all_there - perf_counter()), gc.freeze)
         end = self.job.start + self.job.schedule.seconds
+        # What is under way at the end has as long as all else: cut off, slow answers would pass for errors.
+        last = end + self.job.timeout
         wake = sweep = self.job.start
         tick = self.job.start + STEP
         while not self.ended.is_set():
@@ -83,7 +82,7 @@ class Load:
             if now >= tick:
                 self._tell(tick)
                 tick += STEP
-            if now >= end and (now >= end + DRAIN_SECONDS or not self._busy()):
+            if now >= end and (now >= last or not self._busy()):
                 break
             wake = min(tick, now + BEAT_SECONDS)
         self._give_up_the_rest()

@@ -76,9 +76,13 @@ class Blind:
 
 @dataclass(slots=True)
 class Held:
-    """One transaction that is idle: its greatest ages so far, and the statement after which it idled longest."""
+    """One transaction that is idle: its greatest ages so far, and the statement after which it idled longest.
+
+    `route` is known once any of its statements names it: drivers send `BEGIN` by themselves, without a comment.
+    """
 
     origin: Origin
+    route: str
     age: float
     transaction_age: float
 
@@ -203,7 +207,8 @@ class Sampler:
         pid, application, _, _, age, transaction_age, query, began = row
         origin = origin_of(query or "", application)
         age = max(0.0, age or 0.0)
-        held = self._held.setdefault((pid, began or ""), Held(origin, age, transaction_age))
+        held = self._held.setdefault((pid, began or ""), Held(origin, origin.route, age, transaction_age))
+        held.route = origin.route or held.route
         if age >= held.age:
             held.origin, held.age = origin, age
         held.transaction_age = max(held.transaction_age, transaction_age)
@@ -212,7 +217,7 @@ class Sampler:
         """Add up the transactions that have ended since the last look."""
         for key in self._held.keys() - still_open:
             held = self._held.pop(key)
-            origin = held.origin
+            origin = held.origin._replace(route=held.route)
             if origin not in self.seen.holds and len(self.seen.holds) >= ORIGINS:
                 origin = Origin("", "", "(other statements)")
             holds = self.seen.holds.setdefault(origin, Holds())
