@@ -82,8 +82,11 @@ def on_postgres(postgres_server: str) -> Prepared:
 
 
 def run(settings: Settings) -> Administrator:
+    """Prepare a database; its administrator has a password of their own."""
     administrator = asyncio.run(prepare(settings))
     assert administrator is not None
+    with TestClient(create_app(settings)) as client:
+        change_password(client, administrator.email, administrator.password)
     return administrator
 
 
@@ -104,19 +107,12 @@ def database_url(prepared: Prepared) -> Iterator[str]:
 def start(prepared: Prepared, database_url: str) -> Iterator[StartGateway]:
     """Starts gateways on the test's database, with the settings given: each is a worker of its own."""
     with ExitStack() as stack:
-        known: list[str] = []
 
         def started(**changed: object) -> RunningGateway:
             settings = quick(database_url, **changed)
             client = stack.enter_context(TestClient(create_app(settings)))
-            administrator = prepared.administrator
-            if not known:
-                known.append("changed")
-                admin = change_password(client, administrator.email, administrator.password)
-            else:
-                admin = Caller(client, None)
-            gateway = RunningGateway(client, settings, admin)
-            gateway.admin = gateway.log_in(administrator.email)
+            gateway = RunningGateway(client, settings, Caller(client, None))
+            gateway.admin = gateway.log_in(prepared.administrator.email)
             return gateway
 
         yield started

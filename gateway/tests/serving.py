@@ -1,13 +1,16 @@
 """A gateway that runs, and those who ask it."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from uuid import uuid4
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import make_url
 
+from letgo_gateway.rooms import Rooms
 from letgo_gateway.settings import Settings
 
 KEY = "a key that is long enough for all of the tests"
@@ -32,19 +35,22 @@ class Caller:
 
     def raw(self, method: str, path: str, **options: Any) -> Any:
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        if (body := options.pop("json", None)) is not None:  # in ASCII, so that tests can send what is no text
+            options |= {"content": json.dumps(body)}
+            headers["Content-Type"] = "application/json"
         return self.client.request(method, path, headers=headers | options.pop("headers", {}), **options)
 
     def get(self, path: str, expect: int | None = None, **options: Any) -> Any:
         return self.ask("GET", path, expect, **options)
 
-    def post(self, path: str, json: Any = None, expect: int | None = None) -> Any:
-        return self.ask("POST", path, expect, json=json)
+    def post(self, path: str, body: Any = None, expect: int | None = None) -> Any:
+        return self.ask("POST", path, expect, json=body)
 
-    def patch(self, path: str, json: Any = None, expect: int | None = None) -> Any:
-        return self.ask("PATCH", path, expect, json=json)
+    def patch(self, path: str, body: Any = None, expect: int | None = None) -> Any:
+        return self.ask("PATCH", path, expect, json=body)
 
-    def put(self, path: str, json: Any = None, expect: int | None = None) -> Any:
-        return self.ask("PUT", path, expect, json=json)
+    def put(self, path: str, body: Any = None, expect: int | None = None) -> Any:
+        return self.ask("PUT", path, expect, json=body)
 
     def delete(self, path: str, expect: int | None = None) -> Any:
         return self.ask("DELETE", path, expect)
@@ -61,6 +67,15 @@ class RunningGateway:
     settings: Settings
     admin: Caller
     users: dict[str, Caller] = field(default_factory=dict)
+
+    @property
+    def rooms(self) -> Rooms:
+        """What is inside."""
+        app: Any = self.client.app
+        while not isinstance(app, FastAPI):
+            app = app._app
+        rooms: Rooms = app.state.rooms
+        return rooms
 
     @property
     def anybody(self) -> Caller:

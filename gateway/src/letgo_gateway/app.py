@@ -1,12 +1,14 @@
 """The application: its rooms, their routes, and what every request goes through."""
 
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
@@ -15,10 +17,11 @@ from letgo_gateway.database.work import DatabaseBusy
 from letgo_gateway.errors import Refused
 from letgo_gateway.identity import login, roles, teams, tokens, users
 from letgo_gateway.limits import Limited
+from letgo_gateway.mcp.room import Room as McpRoom
 from letgo_gateway.observability import health, metrics
 from letgo_gateway.observability.logs import correlation
 from letgo_gateway.observability.observed import Observed
-from letgo_gateway.registry import routes, tags
+from letgo_gateway.registry import routes, tags, transfer
 from letgo_gateway.rooms import make_rooms, opened
 from letgo_gateway.settings import Settings
 
@@ -29,19 +32,22 @@ log = logging.getLogger("letgo_gateway")
 def create_app(settings: Settings) -> ASGIApp:
     """The gateway over a database that `prepare` has made ready. Raises `WrongSetting`."""
     rooms = make_rooms(settings)
+    mcp = McpRoom(rooms)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(rooms):
+        async with opened(rooms), mcp.opened():
             yield
 
     app = FastAPI(title="letgo gateway", version=version("letgo-gateway"), lifespan=lifespan)
     app.state.rooms = rooms
-    for room in (health, metrics, login, users, teams, tokens, roles, tags):
+    for room in (health, metrics, login, users, teams, tokens, roles, tags, transfer):
         app.include_router(room.router)
     for router in routes.routers():
         app.include_router(router)
+    app.router.routes.extend(mcp.routes())
     app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(DatabaseBusy, busy)
     app.add_exception_handler(Exception, failed)
     app.add_middleware(Limited, most=settings.body_size)
@@ -52,6 +58,13 @@ def create_app(settings: Settings) -> ASGIApp:
 async def refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refused)
     return JSONResponse({"detail": error.message}, error.status, error.headers)
+
+
+async def invalid(request: Request, error: Exception) -> Response:
+    """What was wrong and where, without what was sent: it may be a secret, or no text at all."""
+    assert isinstance(error, RequestValidationError)
+    told = [{name: one[name] for name in ("loc", "msg", "type")} for one in error.errors()]
+    return Response(json.dumps({"detail": told}), 422, media_type="application/json")
 
 
 async def busy(request: Request, error: Exception) -> JSONResponse:

@@ -12,7 +12,6 @@ from letgo_gateway.database.types import new_id, now
 from letgo_gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from letgo_gateway.identity.principal import Principal
 from letgo_gateway.identity.visibility import reach
-from letgo_gateway.keys import Keys
 from letgo_gateway.registry.kinds import AGENTS, GATEWAYS, PROMPTS, RESOURCES, SERVERS, TOOLS, Kind
 from letgo_gateway.registry.schemas import NewEntry
 from letgo_gateway.registry.tables import ServerItem
@@ -24,23 +23,20 @@ UNIQUE = "there is such an entry already"
 ITEM_KINDS = {"tool": TOOLS, "resource": RESOURCES, "prompt": PROMPTS, "gateway": GATEWAYS}
 
 
-def columns_of(kind: Kind, given: Mapping[str, Any], keys: Keys) -> Row:
-    """The columns of a row that is as `given`, a whole `kind.new`."""
-    values = {name: value for name, value in given.items() if name in kind.table.__table__.columns}  # type: ignore[attr-defined]
-    if "secrets" in given:
-        values["secrets"] = keys.seal(given["secrets"]) if given["secrets"] else None
+def columns_of(kind: Kind, given: Mapping[str, Any]) -> Row:
+    """The columns of a row that is as `given`, a whole `kind.new`, but for its secrets."""
+    columns = kind.table.__table__.columns  # type: ignore[attr-defined]
+    values = {name: value for name, value in given.items() if name in columns and name != "secrets"}
     if kind.described:
         values["definition"] = kind.definition(given)
     return values
 
 
-def given_of(kind: Kind, row: Mapping[str, Any], keys: Keys) -> Row:
-    """What a row was made from: the reverse of `columns_of`."""
+def given_of(kind: Kind, row: Mapping[str, Any]) -> Row:
+    """What a row was made from, but for its secrets: the reverse of `columns_of`."""
     definition = row.get("definition") or {}
     given = {ours: definition.get(theirs) for ours, theirs in kind.described}
-    given |= {name: row[name] for name in kind.new.model_fields if name in row}
-    if "secrets" in given:
-        given["secrets"] = keys.unseal(row["secrets"])
+    given |= {name: row[name] for name in kind.new.model_fields if name in row and name != "secrets"}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -70,12 +66,17 @@ async def completed(db: AsyncSession, kind: Kind, rows: list[Row]) -> list[Row]:
     return [row | {"items": items[row["id"]]} for row in rows]
 
 
-async def write_entry(db: AsyncSession, kind: Kind, given: Row, principal: Principal, keys: Keys) -> Row:
-    """Raises `Forbidden`, `NotFound` for what it refers to, `Conflict`."""
+async def write_entry(db: AsyncSession, kind: Kind, given: Row, sealed: str | None, principal: Principal) -> Row:
+    """`sealed`: its secrets, sealed before the unit of work began, for that takes time.
+
+    Raises `Forbidden`, `NotFound` for what it refers to, `Conflict`.
+    """
     await _check_place(db, kind, given, principal)
     await _check_references(db, kind, given, principal)
     entry_id = new_id()
-    values = columns_of(kind, given, keys) | {"id": entry_id, "owner_id": principal.user}
+    values = columns_of(kind, given) | {"id": entry_id, "owner_id": principal.user}
+    if sealed is not None:
+        values["secrets"] = sealed
     with told_as_conflict(UNIQUE):
         await db.execute(insert(kind.table).values(**values))
     if kind is SERVERS:
@@ -84,9 +85,12 @@ async def write_entry(db: AsyncSession, kind: Kind, given: Row, principal: Princ
 
 
 async def write_change(
-    db: AsyncSession, kind: Kind, entry_id: str, version: int, changed: Row, principal: Principal, keys: Keys
+    db: AsyncSession, kind: Kind, entry_id: str, version: int, changed: Row, sealed: str | None, principal: Principal
 ) -> Row:
-    """Raises `NotFound`, `Forbidden`, `Invalid`, and `Conflict` if it is not at `version` any more."""
+    """`sealed` takes the place of its secrets if they are among what has `changed`.
+
+    Raises `NotFound`, `Forbidden`, `Invalid`, and `Conflict` if it is not at `version` any more.
+    """
     row = await one_entry(db, kind, entry_id, principal)
     if row["version"] != version:
         raise Conflict(f"somebody else has changed this {kind.label} meanwhile; read it again")
@@ -96,9 +100,11 @@ async def write_change(
         whole = {"name": row["name"]} | {name: row[name] for name in OF_UPSTREAM} | changed
         values = {name: value for name, value in _whole(NewEntry, whole).items() if name in OF_UPSTREAM}
     else:
-        given = _whole(kind.new, given_of(kind, row, keys) | changed)
+        given = _whole(kind.new, given_of(kind, row) | changed)
         await _check_references(db, kind, given, principal)
-        values = columns_of(kind, given, keys)
+        values = columns_of(kind, given)
+        if "secrets" in changed:
+            values["secrets"] = sealed
     if changed.get("team_id", row["team_id"]) != row["team_id"]:
         await _check_place(db, kind, row | changed, principal)
     await _update(db, kind, entry_id, version, values, principal)

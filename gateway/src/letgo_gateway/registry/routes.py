@@ -1,6 +1,6 @@
 """The routes of the seven registries: one set of endpoints, made for each kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -10,7 +10,7 @@ from letgo_gateway.registry.entries import one_entry, remove_entry, write_change
 from letgo_gateway.registry.kinds import GATEWAYS, KINDS, Kind
 from letgo_gateway.registry.lists import Filter
 from letgo_gateway.registry.schemas import NewEntry, Toggle, change_of
-from letgo_gateway.rooms import rooms_of
+from letgo_gateway.rooms import Rooms, rooms_of
 from letgo_gateway.schemas import EntryId, Input, Page
 
 
@@ -56,7 +56,8 @@ def _listing(kind: Kind) -> Callable[..., Any]:
 def _creating(kind: Kind) -> Callable[..., Any]:
     async def create(asked: NewEntry, rooms: Shared, principal: LoggedIn) -> Any:
         given = asked.model_dump()
-        return await rooms.changes.write(_topics(kind), write_entry, kind, given, principal, rooms.keys)
+        sealed = _sealed(rooms, given)
+        return await rooms.changes.write(_topics(kind), write_entry, kind, given, sealed, principal)
 
     return _named(create, f"create_{kind.label}", asked=kind.new)
 
@@ -73,7 +74,7 @@ def _changing(kind: Kind) -> Callable[..., Any]:
         changed = asked.model_dump(exclude_unset=True)
         version = changed.pop("version")
         return await rooms.changes.write(
-            _topics(kind), write_change, kind, entry_id, version, changed, principal, rooms.keys
+            _topics(kind), write_change, kind, entry_id, version, changed, _sealed(rooms, changed), principal
         )
 
     return _named(change, f"change_{kind.label}", asked=change_of(kind.new))
@@ -91,6 +92,11 @@ def _deleting(kind: Kind) -> Callable[..., Any]:
         await rooms.changes.write(_topics(kind), remove_entry, kind, entry_id, principal)
 
     return _named(delete, f"delete_{kind.label}")
+
+
+def _sealed(rooms: Rooms, given: Mapping[str, Any]) -> str | None:
+    secrets = given.get("secrets")
+    return rooms.keys.seal(secrets) if secrets else None
 
 
 def _named(endpoint: Callable[..., Any], name: str, **bodies: type[Input]) -> Callable[..., Any]:

@@ -1,0 +1,75 @@
+"""Lists: pages, filters, and bytes that are made once and never stale."""
+
+from gateway.tests.serving import RunningGateway
+
+TOOL = {"url": "https://api.example/echo", "method": "GET"}
+
+
+def test_pages_hold_every_entry_once_in_the_order_of_names(gateway: RunningGateway) -> None:
+    ann = gateway.user("ann")
+    names = [f"tool {number:02}" for number in range(7)]
+    for name in reversed(names):
+        ann.post("/tools", TOOL | {"name": name, "tags": ["x"]})
+    ann.post("/tools", TOOL | {"name": "untagged"})
+    seen: list[str] = []
+    path = "/tools?limit=3&tag=x"
+    while path:
+        page = ann.get(path)
+        seen += [tool["name"] for tool in page["items"]]
+        path = page["next_cursor"] and f"/tools?limit=3&tag=x&cursor={page['next_cursor']}"
+    assert seen == names
+
+
+def test_filters_narrow_a_list(gateway: RunningGateway) -> None:
+    ann = gateway.user("ann")
+    ann.post("/tools", TOOL | {"name": "Alpha_1", "tags": ["a", "b"], "visibility": "public"})
+    ann.post("/tools", TOOL | {"name": "beta%", "tags": ["b"], "enabled": False})
+
+    def names(query: str) -> list[str]:
+        return [tool["name"] for tool in ann.get(f"/tools?{query}")["items"]]
+
+    assert names("") == ["Alpha_1", "beta%"]
+    assert names("q=alpha") == names("tag=a") == names("visibility=public") == names("enabled=true") == ["Alpha_1"]
+    assert names("q=%25") == ["beta%"]
+    assert names("q=_") == ["Alpha_1"]
+    assert names("tag=c") == names("gateway_id=" + "0" * 32) == []
+
+
+def test_wrong_questions_are_told(gateway: RunningGateway) -> None:
+    for query in ("limit=0", "limit=many", "cursor=x", "nonsense=1", "tag=%00", "team_id=1", "cursor=WyJhIl0"):
+        gateway.admin.get(f"/tools?{query}", 422)
+    gateway.admin.get("/servers?gateway_id=" + "0" * 32, 422)
+
+
+def test_a_list_that_is_kept_costs_no_query_and_a_change_makes_it_anew(gateway: RunningGateway) -> None:
+    from sqlalchemy import event
+
+    from letgo_gateway.rooms import Rooms
+
+    ann = gateway.user("ann")
+    ann.get("/tools")
+    rooms: Rooms = gateway.rooms
+    asked: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(rooms.database.engine.sync_engine, "before_cursor_execute", note)
+    for _ in range(5):
+        assert ann.get("/tools")["items"] == []
+    assert not [statement for statement in asked if "tool" in statement]
+    tool = ann.post("/tools", TOOL | {"name": "new"})
+    assert [one["name"] for one in ann.get("/tools")["items"]] == ["new"]
+    ann.delete(f"/tools/{tool['id']}")
+    assert ann.get("/tools")["items"] == []
+
+
+def test_who_sees_the_same_shares_the_same_bytes(gateway: RunningGateway) -> None:
+    ann, bob, eve = (gateway.user(name) for name in ("ann", "bob", "eve"))
+    ann.post("/tools", TOOL | {"name": "public", "visibility": "public"})
+    ann.post("/tools", TOOL | {"name": "private"})
+    assert len(ann.get("/tools")["items"]) == 2
+    assert bob.get("/tools") == eve.get("/tools")
+    assert [tool["name"] for tool in bob.get("/tools")["items"]] == ["public"]
+    kept = gateway.rooms.lists._kept["tools"]._values
+    assert len(kept) == 2
