@@ -18,7 +18,7 @@ from tests.prove.conftest import APPS
 from letgo.prove.application import App
 from letgo.prove.models import Schedule
 from letgo.prove.outcome import Outcome, Verdict
-from letgo.prove.plan import Plan
+from letgo.prove.plan import Locust, Plan
 from letgo.prove.postgres import embedded_postgres
 from letgo.prove.run import Run
 from letgo.prove.running import prove
@@ -118,6 +118,47 @@ def test_a_database_that_is_gone_for_long_makes_the_run_incomplete_and_says_when
     assert any(failure.cause == "status 500" for failure in outcome.failures)
 
 
+def test_a_database_without_a_connection_to_spare_is_still_seen(plan: Plan, tmp_path: Path) -> None:
+    with embedded_postgres({"max_connections": "8", "superuser_reserved_connections": "0"}) as server:
+        crowd = replace(plan, dsn=server.dsn, schedule=Schedule(12, 0, 3, 0), scenario=scenario(tmp_path, "/held/300"))
+        outcome = run(crowd)
+    assert outcome.verdict is Verdict.FAILED
+    assert any(failure.cause == "status 500" for failure in outcome.failures)
+    assert outcome.metrics["connections.max"] == 7
+    assert not [gap for gap in outcome.gaps if "too busy" not in gap.reason]
+
+
+def test_a_database_that_restarts_is_seen_again_and_the_run_does_not_pass(plan: Plan) -> None:
+    with embedded_postgres() as server:
+        restarting: list[threading.Thread] = []
+
+        def restart() -> None:
+            server.stop()
+            server.start()
+
+        def restart_once(run: Run) -> None:
+            if run.elapsed > 1 and not restarting:
+                restarting.append(threading.Thread(target=restart))
+                restarting[0].start()
+
+        outcome = run(replace(plan, dsn=server.dsn, schedule=Schedule(3, 0, 6, 0)), restart_once)
+        restarting[0].join()
+    assert outcome.verdict is not Verdict.PASSED
+    assert outcome.gaps
+    assert any(failure.cause == "status 500" for failure in outcome.failures)
+    rates = [rate for rate in outcome.timeline.rps if rate is not None]
+    assert rates[-1] > 0 or rates[-2] > 0
+    assert outcome.timeline.connections[-1] is not None
+
+
+def test_a_locustfile_that_can_not_be_read_is_told_with_its_traceback(plan: Plan, tmp_path: Path) -> None:
+    file = tmp_path / "locustfile.py"
+    file.write_text("import no_such_module\n")
+    outcome = run(replace(plan, scenario=None, locust=Locust(file)))
+    assert outcome.verdict is Verdict.INCOMPLETE
+    assert "No module named 'no_such_module'" in outcome.incomplete[0]
+
+
 def test_a_maker_of_load_that_is_killed_is_noticed(plan: Plan) -> None:
     def kill_a_maker(run: Run) -> None:
         for pid in children_of(os.getpid(), "letgo.prove.maker") if run.phase == "load" and run.elapsed > 1 else ():
@@ -192,7 +233,7 @@ def children_of(parent: int, word: str) -> list[int]:
 
 
 def nothing_is_left(temporary: Path) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while marked(temporary) or list(temporary.glob("letgo-*")):
         if time.monotonic() > deadline:
             return False
@@ -209,7 +250,7 @@ def test_interrupted_it_still_reports_and_leaves_nothing(temporary: Path) -> Non
     wait_for_load(process)
     assert len(marked(temporary)) > 3
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=15)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out.startswith("INCOMPLETE: interrupted")
     assert "GET /fine" in out
@@ -223,8 +264,33 @@ def test_ended_while_it_starts_it_leaves_nothing(temporary: Path) -> None:
     assert process.stderr.readline() == "letgo prove: starting Postgres\n"
     time.sleep(0.3)
     process.terminate()
-    process.communicate(timeout=15)
+    process.communicate(timeout=60)
     assert process.returncode == 130
+    assert nothing_is_left(temporary)
+
+
+@linux
+def test_interrupted_while_it_sets_up_it_ends_that_too(temporary: Path) -> None:
+    process = start(temporary, "--setup", "sleep 300")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "running sleep" in line:
+            break
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert nothing_is_left(temporary)
+
+
+@linux
+def test_a_database_that_refuses_is_told_in_a_line(temporary: Path) -> None:
+    process = start(temporary, "--dsn", "postgresql://nobody@127.0.0.1:1/none")
+    out, told = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert out == ""
+    assert "the database can't be reached" in told
+    assert "Traceback" not in told
     assert nothing_is_left(temporary)
 
 

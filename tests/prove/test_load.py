@@ -24,11 +24,14 @@ def test_each_user_keeps_one_connection_alive(server, load) -> None:
 
 def test_users_come_one_after_the_other_and_leave_so(server, load) -> None:
     scenario = "class Slow(User):\n    think = 0.02\n    def visit(self):\n        yield get('/')\n"
-    recording, _ = load(Schedule(40, 1, 0.5, 1), scenario=scenario)
+    recording, _ = load(Schedule(40, 2, 0.5, 2), scenario=scenario)
     users = [sum(step.users.values()) for step in recording.steps]
-    assert users[0] == pytest.approx(20, abs=4)
-    assert users[2] == 40
-    assert users[3] == pytest.approx(20, abs=6)
+    top = users.index(max(users))
+    assert 35 < users[top] <= 40  # on a busy machine the last comes when the first has left
+    assert users[: top + 1] == sorted(users[: top + 1])
+    assert users[top:] == sorted(users[top:], reverse=True)
+    assert 0 < users[0] < 35
+    assert users[7] < 35
 
 
 def test_users_think_between_an_answer_and_the_next_request(server, load) -> None:

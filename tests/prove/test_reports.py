@@ -21,6 +21,7 @@ from letgo.prove.page import render_page
 from letgo.prove.text import render_text
 from letgo.source.errors import UserError
 
+DOCS = Path(__file__).parents[2] / "docs"
 NASTY = "</script><!--<b>|`&'\"\n\x1b[31m\N{SNOWMAN}"
 
 
@@ -30,6 +31,10 @@ def test_an_outcome_comes_back_from_its_json_as_it_was(given: Outcome) -> None:
     text = write_json(given)
     assert decoded(Outcome, json.loads(text)) == given
     Draft202012Validator(schema()).validate(json.loads(text))
+
+
+def test_the_published_schema_is_the_one_that_is_meant() -> None:
+    assert json.loads((DOCS / "prove.schema.json").read_text()) == schema(), "letgo prove --schema writes it anew"
 
 
 def test_the_schema_refuses_what_is_no_outcome() -> None:

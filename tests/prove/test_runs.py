@@ -102,7 +102,7 @@ def test_setup_runs_before_the_app_with_its_database_and_beside_runs_along(
 def test_setup_that_fails_is_told_with_what_it_said(plan: Plan) -> None:
     with pytest.raises(UserError, match=r"failed with status 3:\nno table"):
         run(replace(plan, setup=(f"{sys.executable} -c \"import sys; print('no table'); sys.exit(3)\"",)))
-    with pytest.raises(UserError, match="can't be run: No such file"):
+    with pytest.raises(UserError, match="failed with status 127:\nno-such-program: No such file"):
         run(replace(plan, setup=("no-such-program",)))
 
 

@@ -4,7 +4,6 @@ import os
 import shlex
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -135,23 +134,12 @@ def open_files_for(plan: Plan) -> None:
 
 
 def set_up(command: str, environment: dict[str, str], plan: Plan) -> None:
-    try:
-        done = subprocess.run(
-            shlex.split(command),
-            env={**os.environ, **environment},
-            cwd=plan.directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-    except OSError as error:
-        raise UserError(
-            f"--setup {command!r} can't be run: {error.strerror}", "It is not a shell's command: name a program."
-        ) from error
-    if done.returncode:
-        raise UserError(f"--setup {command!r} failed with status {done.returncode}:\n{done.stdout[-2000:].rstrip()}")
+    with supervised(shlex.split(command), environment, plan.directory) as process:
+        if status := process.wait():
+            raise UserError(
+                f"--setup {command!r} failed with status {status}:\n{process.output()}".rstrip(":\n"),
+                "It is run as a program, without a shell.",
+            )
 
 
 def jobs_of(run: Run, url: str) -> Sequence[Job]:

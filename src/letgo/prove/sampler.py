@@ -127,6 +127,11 @@ class Sampler:
             ) from error
         self._queries = 1
 
+    @property
+    def thread_id(self) -> int | None:
+        """The operating system's, to ask it what sampling costs."""
+        return self._thread.native_id
+
     def __enter__(self) -> "Sampler":
         self._thread.start()
         return self
