@@ -316,14 +316,11 @@ def returned(frame: Frame, world: World, activation: Activation, line: int) -> V
     if seen is not None and seen != NONE:
         return seen
     symbol = activation.value.symbol
-    if symbol.function.returns is None:
-        return seen
+    session = construction.declared_session(frame, world, symbol, seen, line)
+    if session is not None or symbol.function.returns is None:
+        return session or seen
     declared = objects.annotation_value(frame.analysis, symbol.module, symbol.function, symbol.function.returns)
-    dotted = objects.is_session_type(frame.analysis, declared)
-    if dotted is None:
-        return declared if isinstance(declared, Instance | Object | Factory) else seen
-    factory = Factory(symbol.function.name, is_async(dotted), None, False, False)
-    return construction.new_session(frame, world, factory, line)
+    return declared if isinstance(declared, Instance | Object | Factory) else seen
 
 
 def _rebind_receiver(frame: Frame, world: World, activation: Activation, receiver_expr: object, line: int) -> None:

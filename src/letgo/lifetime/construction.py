@@ -21,9 +21,10 @@ from letgo.lifetime.values import (
     Session,
     Value,
     rename,
+    sessions_of,
 )
 from letgo.lifetime.world import NOWHERE, UNTOUCHED, Traits, World
-from letgo.source.names import ClassSymbol, External
+from letgo.source.names import ClassSymbol, External, FunctionSymbol
 from letgo.source.program import Assign, Attr, Call, Class, Expr, Function, Module, Name
 
 if TYPE_CHECKING:
@@ -120,11 +121,29 @@ def model_query(frame: Frame, world: World, symbol: ClassSymbol) -> Value | None
     return Query(session.key, symbol)
 
 
+def declared_session(
+    frame: Frame, world: World, symbol: FunctionSymbol, seen: Value | None, line: int
+) -> Session | None:
+    """The session that a function says it gives, where none was seen in its body."""
+    returns = symbol.function.returns
+    if returns is None or next(iter(sessions_of(seen)), None) is not None:
+        return None
+    declared = objects.annotation_value(frame.analysis, symbol.module, symbol.function, returns)
+    dotted = objects.is_session_type(frame.analysis, declared)
+    if dotted is None:
+        return None
+    return new_session(frame, world, Factory(symbol.function.name, is_async(dotted), None, False, False), line)
+
+
 def evaluate_around(analysis: Analysis, module: Module, inner: Function | Class | None, expr: Expr) -> Value | None:
     """What an expression gives that stands at module level, in the body of a class, or as a default of a function:
     in the function around `inner`, before that runs."""
-    around = (inner and analysis.names.enclosing(module, inner)) or module.body
-    frame = Frame(analysis, FunctionValue(analysis.names.function_symbol(module, around), None, (), False))
+    return evaluate_in(analysis, module, (inner and analysis.names.enclosing(module, inner)) or module.body, expr)
+
+
+def evaluate_in(analysis: Analysis, module: Module, function: Function, expr: Expr) -> Value | None:
+    """What an expression in the body of a function gives, with nothing known of its local variables."""
+    frame = Frame(analysis, FunctionValue(analysis.names.function_symbol(module, function), None, (), False))
     return interpret.evaluate(frame, World({}, {}), expr)
 
 

@@ -76,7 +76,11 @@ def _enter_by_name(frame: Frame, world: World, name: str, step: Enter) -> tuple[
 def _enter_generator(frame: Frame, world: World, context: Lazy, line: int) -> tuple[Value | None, Entered | None]:
     activation = functions.execute(frame, world, context.function, dict(context.arguments), line, entering=True)
     functions.at_yields(frame, world, activation, line)
-    return functions.yields_of(activation), Entered("generator", activation=activation)
+    given = functions.yields_of(activation)
+    declared = construction.declared_session(frame, world, context.function.symbol, given, line)
+    if declared is not None:
+        return declared, Entered("session", declared.key)
+    return given, Entered("generator", activation=activation)
 
 
 def _enter_object(frame: Frame, world: World, context: Instance, step: Enter) -> tuple[Value | None, Entered | None]:

@@ -234,7 +234,7 @@ def variable(analysis: Analysis, module: Module, name: str) -> Value | None:
 def _assigned(analysis: Analysis, module: Module, name: str, step: Assign) -> Value | None:
     from letgo.lifetime import construction  # a module's variables are made by calls
 
-    value = step.value and construction.evaluate_around(analysis, module, None, step.value)
+    value = step.value and construction.evaluate_in(analysis, module, analysis.names.assigner(module, step), step.value)
     if isinstance(value, Factory):
         value = value._replace(name=name)
     elif value is None or value == NONE:

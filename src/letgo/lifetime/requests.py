@@ -133,8 +133,10 @@ def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) ->
         match option:
             case FunctionValue():
                 given = _run_dependency(request, option, dependency, asked)
-                if given is None or isinstance(given, Object):
-                    given = _by_annotation(request, dependency, asked, name, option) or given
+                if next(iter(sessions_of(given)), None) is None:
+                    declared = _by_annotation(request, dependency, asked, name, option)
+                    if given is None or isinstance(given, Object) or isinstance(declared, Session):
+                        return declared or given
                 return given
             case Partial(FunctionValue() as function, arguments, keywords):
                 bound = calls.bind(request.analysis, function, calls.Arguments(arguments, dict(keywords), True))

@@ -56,6 +56,7 @@ class Names:
         self._resolving: set[tuple[int, str]] = set()
         self._cycle_met = False
         self._assignments: dict[int, dict[str, tuple[Assign, ...]]] = {}
+        self._assigners: dict[int, Function] = {}
         self._enclosing: dict[int, dict[int, Function]] = {}
         self._bases: dict[ClassSymbol, tuple[ClassSymbol | External, ...]] = {}
         self._mros: dict[ClassSymbol, tuple[ClassSymbol | External, ...]] = {}
@@ -233,8 +234,13 @@ class Names:
                     for target, step in assigned(function):
                         if target in function.globals and not self._is_nonlocal(module, function, target):
                             collected.setdefault(target, []).append(step)
+                            self._assigners[id(step)] = function
             table = self._assignments[id(module)] = {key: tuple(steps) for key, steps in collected.items()}
         return table.get(name, ())
+
+    def assigner(self, module: Module, step: Assign) -> Function:
+        """The function in whose body one of a module's `assignments` stands; for most, the module's own."""
+        return self._assigners.get(id(step), module.body)
 
     def _is_nonlocal(self, module: Module, function: Function, name: str) -> bool:
         around = self.enclosing(module, function)

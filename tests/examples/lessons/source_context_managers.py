@@ -194,3 +194,29 @@ def a_session_of_its_own(order_id: int) -> Iterator[int]:
 def enters_it(order_id: int) -> None:
     with a_session_of_its_own(order_id):
         pass
+
+
+class NoSession:
+    def execute(self, statement: object) -> None: ...
+
+
+class NoDatabase:
+    @contextmanager
+    def session(self) -> Iterator[NoSession]:
+        yield NoSession()
+
+
+SERVICES: dict[str, object] = {}
+
+
+@contextmanager
+def what_the_signature_says() -> Iterator[Session]:
+    database = SERVICES.get("database")
+    with (NoDatabase() if database is None else database).session() as session:
+        yield session
+
+
+def counts_for_more_than_the_one_kind_that_was_seen(order_id: int) -> None:
+    with what_the_signature_says() as db:
+        db.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201

@@ -123,3 +123,18 @@ def made_when_first_asked_for(order_id: int) -> None:
     current().get_one(Order, order_id)
     httpx.post("https://partner.example/orders")  # expect: LG201
     current().commit()
+
+
+KINDS: list[str] = []
+
+
+def fill() -> None:
+    global KINDS
+    KINDS = list(filter(lambda kind: kind, ("sale", "gift")))
+
+
+def what_another_function_gave_a_global(order_id: int) -> None:
+    for kind in KINDS:
+        with NewSyncSession() as db:
+            db.get_one(Order, order_id)
+            httpx.post("https://partner.example/orders", json={"kind": kind})  # expect: LG201
