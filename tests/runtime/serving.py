@@ -11,9 +11,9 @@ import uvicorn
 
 
 @contextmanager
-def serve(app: Any) -> Iterator[str]:
+def serve(app: Any, ws: str = "none") -> Iterator[str]:
     """Serve `app` with uvicorn on a port of its own, in a thread; gives its address without a slash at the end."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws="none", loop="asyncio")
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws=ws, loop="asyncio")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -66,9 +66,13 @@ class Request:
         session.info[_MARK] = self._mark
 
     def forget(self) -> None:
-        """Keep no session alive any longer: the request is over, even if tasks with its context go on."""
+        """Keep nothing alive any longer: the request is over, even if tasks with its context go on.
+
+        An idle worker thread keeps the context of what it did last, and a scope may have a session in its state.
+        """
         self._over = True
         self._sessions.clear()
+        self.scope = {}
 
     def sessions(self) -> list[Session]:
         return [noted.session for noted in list(self._sessions.values())]

@@ -4,6 +4,7 @@ A `Frame` is a code object and the offset of the instruction it is at; lines are
 Stacks are told from the inside out: the innermost frame first.
 """
 
+import asyncio
 import linecache
 import os
 import sys
@@ -189,6 +190,16 @@ def stack_of_awaitable(awaitable: Any) -> list[Stop]:
         awaitable = below
     stops.reverse()
     return stops
+
+
+def context_of_loop(frame: FrameType | None) -> Context | None:
+    """The context of what an event loop of asyncio's own is at in its thread."""
+    while frame is not None:
+        if frame.f_code is asyncio.Handle._run.__code__:
+            context = getattr(frame.f_locals.get("self"), "_context", None)
+            return context if isinstance(context, Context) else None
+        frame = frame.f_back
+    return None
 
 
 def context_of_thread(frame: FrameType | None) -> Context | None:

@@ -103,11 +103,10 @@ class Guard:
                     await close(found)
         if watch.raw and (raw := raw_left(watch)):
             _safely(self.recorder.raw_left, watch, raw)
-        watch.over = True
         _safely(self.recorder.finished, watch)
         # No cycle is left behind: the collector would have to look at everything that the request has made.
         del watch.scope[WATCH]
-        watch.error = watch.coroutine = watch.task = None
+        watch.finished()
 
 
 class _Sender:

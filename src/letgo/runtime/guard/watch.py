@@ -39,6 +39,7 @@ class Watch:
     idle = 0.0
     transactions = 0
     _handler: Handler | None = None
+    _route = ""
 
     def __init__(self, scope: Scope, recorder: Recorder) -> None:
         self.scope = scope
@@ -63,7 +64,19 @@ class Watch:
 
     def route(self) -> str:
         """The method and the template of the route, or what stands for them outside of requests."""
-        return route_of(self.scope) if self.scope else "outside of a request"
+        return self._route or (route_of(self.scope) if self.scope else "outside of a request")
+
+    def finished(self) -> None:
+        """The request is over. What it has left open is remembered with this watch, so that must keep nothing alive.
+
+        A scope may have the very session in its state that only the garbage collector is going to end.
+        """
+        if self.open:
+            self.handler()
+            self._route = self.route()
+        self.over = True
+        self.scope = {"type": self.scope["type"]}
+        self.error = self.coroutine = self.task = None
 
     def site(self) -> Site:
         handler = self.handler()

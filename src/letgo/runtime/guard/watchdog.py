@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -17,6 +18,7 @@ from letgo.holds import Wait, WaitKind
 from letgo.runtime.guard.frames import (
     OURS,
     Stop,
+    context_of_loop,
     context_of_thread,
     line_of,
     stack_of_awaitable,
@@ -25,6 +27,7 @@ from letgo.runtime.guard.frames import (
 )
 from letgo.runtime.guard.tracking import WATCH, Open, log, opened, settle
 from letgo.runtime.guard.waits import handed_to_thread, wait_in, waits_in_framework
+from letgo.runtime.guard.watch import Watch
 from letgo.runtime.request import request_in
 
 BUSY_SHARE = 0.8
@@ -117,9 +120,11 @@ def _who(found: Open, threads: dict[int, FrameType]) -> tuple[int | None, list[S
     watch = found.watch
     if watch.in_request:
         for ident, frame in threads.items():
-            context = context_of_thread(frame)
-            if context is not None and (request := request_in(context)) and request.scope.get(WATCH) is watch:
+            if _is_for(watch, context_of_thread(frame)):
                 return ident, stack_of_thread(frame)
+        # A middleware may run the rest of the app in a task of its own, as Starlette's BaseHTTPMiddleware does.
+        if found.task is None and _is_for(watch, context_of_loop(threads.get(watch.thread))):
+            return watch.thread, stack_of_thread(threads[watch.thread])
     task = found.task or watch.task
     coroutine = watch.coroutine if task is watch.task else task and task.get_coro()
     if coroutine is not None and task is not None and not task.done():
@@ -129,6 +134,12 @@ def _who(found: Open, threads: dict[int, FrameType]) -> tuple[int | None, list[S
     stack = stack_of_thread(threads.get(found.thread))
     still_there = {stop.code for stop in stack} & {code for code, _ in found.at}
     return (found.thread, stack) if still_there else (None, [])
+
+
+def _is_for(watch: Watch, context: Context | None) -> bool:
+    """Whether a context is that of the request that is watched."""
+    request = request_in(context) if context is not None else None
+    return request is not None and request.scope.get(WATCH) is watch
 
 
 def _wait(found: Open, stack: Sequence[Stop], busy: bool) -> Wait | None:
