@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection
 from starlette.routing import Route
 
 from letgo_gateway.errors import NotFound
@@ -115,7 +114,7 @@ def make_service(memory: Memory, reach: Reach | None = None) -> Service:
 def make_app(service: Service, hosts: tuple[str, ...] = ("127.0.0.1", "localhost")) -> Starlette:
     """The gateway's endpoints alone."""
 
-    async def everybody(connection: HTTPConnection) -> Principal:
+    async def everybody(headers: Mapping[str, str]) -> Principal:
         return EVERYBODY
 
     mcp, rpc = Mcp(service, Hosts(hosts), everybody), Rpc(service, Hosts(hosts), everybody)

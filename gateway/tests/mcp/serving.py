@@ -187,3 +187,15 @@ async def client(url: str, path: str = "/mcp") -> AsyncIterator[RawClient]:
     limits = httpx.Limits(max_connections=2000, max_keepalive_connections=100)
     async with httpx.AsyncClient(timeout=PATIENCE, limits=limits) as http:
         yield RawClient(http, url + path)
+
+
+def data_of(line: str) -> Json:
+    found: Json = json.loads(line[6:])
+    return found
+
+
+async def following(lines: AsyncIterator[str]) -> Json:
+    async for line in lines:
+        if line.startswith("data: "):
+            return data_of(line)
+    raise AssertionError("the stream has ended")

@@ -1,7 +1,6 @@
 """Whatever an upstream says reaches the client as it was said, in all four pairings of eras and over stdio."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 from gateway.conformance.memory import gateway, registered
 from gateway.tests.mcp.conftest import FIXTURE
-from gateway.tests.mcp.serving import Json, RawClient, client, in_loop, meta, modern_headers, serve
+from gateway.tests.mcp.serving import Json, RawClient, client, data_of, following, in_loop, meta, modern_headers, serve
 
 from letgo_gateway.upstreams.calls import Era
 
@@ -108,11 +107,6 @@ async def a_legacy_client_is_asked_in_the_stream_of_its_request(caller: RawClien
     assert 'content={"response": "me"}' in messages[-1]["result"]["content"][0]["text"]
 
 
-def data_of(line: str) -> Json:
-    found: Json = json.loads(line[6:])
-    return found
-
-
 async def who_subscribes_to_a_resource_hears_of_it(caller: RawClient) -> None:
     uri = "test://watched-resource"
     params: Json = {"notifications": {"resourceSubscriptions": [uri]}, "_meta": meta()}
@@ -127,13 +121,6 @@ async def who_subscribes_to_a_resource_hears_of_it(caller: RawClient) -> None:
     assert told["method"] == "notifications/resources/updated"
     assert told["params"]["uri"] == uri
     assert told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == 5
-
-
-async def following(lines: Any) -> Json:
-    async for line in lines:
-        if line.startswith("data: "):
-            return data_of(line)
-    raise AssertionError("the stream has ended")
 
 
 @in_loop

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
 from letgo_gateway.errors import Refused
@@ -64,8 +63,8 @@ def _name(authority: str) -> str:
     return authority.partition(":")[0]
 
 
-Who = Callable[[HTTPConnection], Awaitable[Principal]]
-"""Who a request is from. Raises `Unauthenticated` and `DatabaseBusy`."""
+Who = Callable[[Mapping[str, str]], Awaitable[Principal]]
+"""Who a request is from, by its headers. Raises `Unauthenticated`, `Forbidden` and `DatabaseBusy`."""
 
 
 class Mcp:
@@ -79,7 +78,7 @@ class Mcp:
         if self._hosts.refuses(headers):
             await respond(send, 403, error_response(None, {"code": -32600, "message": "Host or Origin is not allowed"}))
             return
-        principal = await self._who(HTTPConnection(scope))
+        principal = await self._who(headers)
         server = scope.get("path_params", {}).get("server_id")
         accepted = _accepts(headers)
         if scope["method"] == "POST":
@@ -120,7 +119,7 @@ class Rpc:
         if self._hosts.refuses(headers):
             await respond(send, 403, error_response(None, {"code": -32600, "message": "Host or Origin is not allowed"}))
             return
-        principal = await self._who(HTTPConnection(scope))
+        principal = await self._who(headers)
         if scope["method"] != "POST":
             await respond(send, 405, b"", ((b"allow", b"POST"),))
             return
