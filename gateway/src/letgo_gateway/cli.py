@@ -26,14 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = from_environment(os.environ, host=asked.host, port=asked.port, workers=asked.workers)
         configure(settings)
         administrator = asyncio.run(prepare(settings))
-    except (WrongSetting, DatabaseBusy) as error:
-        print(f"letgo-gateway: {error}", file=sys.stderr)
-        return MISUSE
+    except WrongSetting as error:
+        return misuse(str(error))
+    except DatabaseBusy as error:
+        because = str(error.__cause__).strip().partition("\n")[0]
+        return misuse(f"DATABASE_URL: {error}: {because}")
     if administrator is not None:
         print(f"The administrator is {administrator.email}, with the one-time password {administrator.password}")
     print(f"letgo-gateway serves on http://{settings.host}:{settings.port}", flush=True)
     serve(settings)
     return 0
+
+
+def misuse(told: str) -> int:
+    print(f"letgo-gateway: {told}", file=sys.stderr)
+    return MISUSE
 
 
 def serve(settings: Settings) -> None:

@@ -1,12 +1,7 @@
 """Bounds on what a client may send."""
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from letgo_gateway.errors import Refused
-
-
-class TooLarge(Refused):
-    status = 413
 
 
 class Limited:
@@ -27,7 +22,7 @@ class Limited:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._most:
-                raise TooLarge(f"the body is larger than {self._most} bytes")
+                raise HTTPException(413, f"the body is larger than {self._most} bytes")
             return message
 
         await self._app(scope, bounded, send)

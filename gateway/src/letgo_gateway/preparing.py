@@ -29,7 +29,8 @@ async def prepare(settings: Settings) -> Administrator | None:
     """Bring the database up to date. Returns the administrator if there was no user yet. Raises `DatabaseBusy`."""
     database = Database(make_engine(settings), settings.pool_waiting)
     try:
-        await migrate(database.engine)
+        async with database.reached("migrate"):
+            await migrate(database.engine)
         if await database.write(complete):
             return None
         password = secrets.token_urlsafe(12)

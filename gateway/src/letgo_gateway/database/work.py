@@ -19,7 +19,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import asyncpg
 from sqlalchemy import inspect
 from sqlalchemy.engine import Result
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
@@ -30,8 +30,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Work = Callable[Concatenate[AsyncSession, P], Awaitable[T]]
 
-BROKEN = (OperationalError, InterfaceError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""The last three are of a connection that has not come about: SQLAlchemy leaves them as they are."""
+UNREACHED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a connection that does not come about raises; SQLAlchemy leaves it as it is."""
+UNAVAILABLE = ("08", "53", "57")
+"""Classes of Postgres's errors: the connection, its resources, an operator
+(https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 _open: ContextVar[str | None] = ContextVar("letgo_gateway_open", default=None)
 
 
@@ -54,15 +57,14 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, waiting: int) -> None:
         self.engine = engine
-        self._waiting = waiting
         self._running = 0
-        self._most = waiting + engine.pool.size()  # type: ignore[attr-defined]
-        self._alone = engine.execution_options(isolation_level="AUTOCOMMIT")
-        reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        if engine.dialect.name == "sqlite":
-            self._alone = engine.execution_options(isolation_level="AUTOCOMMIT")
-        reading = {}
-        self._reads = async_sessionmaker(engine.execution_options(**reading), autoflush=False)
+        self._most = waiting + self.size
+        alone = reading = engine
+        if engine.dialect.name == "postgresql":
+            alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+            reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._alone = alone
+        self._reads = async_sessionmaker(reading, autoflush=False)
         self._writes = async_sessionmaker(engine.execution_options(**{WRITES: True}))
 
     async def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -77,12 +79,15 @@ class Database:
         self, sessions: async_sessionmaker[AsyncSession], work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         name = getattr(work, "__qualname__", repr(work))
-        async with self._place(name), fresh_session(sessions) as db:
+        async with self.reached(name), fresh_session(sessions) as db:
             return _plain(await work(db, *args, **kwargs), name)
 
     @asynccontextmanager
-    async def _place(self, name: str) -> AsyncIterator[None]:
-        """A place among those who have a connection or wait for one. Raises `DatabaseBusy`."""
+    async def reached(self, name: str) -> AsyncIterator[None]:
+        """A place among those who have a connection or wait for one, for the unit of work `name`.
+
+        Raises `DatabaseBusy`, for whatever the database can't do now.
+        """
         nothing_open(f"a unit of work {name} begins")
         if self._running >= self._most:
             raise DatabaseBusy("too many requests wait for a connection to the database")
@@ -92,7 +97,11 @@ class Database:
             yield
         except PoolTimeout:
             raise DatabaseBusy("no connection to the database became free in time") from None
-        except BROKEN as error:
+        except DBAPIError as error:
+            if error.connection_invalidated or _is_unavailable(error.orig):
+                raise DatabaseBusy("the database can't answer now") from error
+            raise
+        except UNREACHED as error:
             raise DatabaseBusy("the database does not answer") from error
         finally:
             _open.reset(token)
@@ -100,7 +109,7 @@ class Database:
 
     async def ping(self) -> None:
         """Have the database answer, without a transaction. Raises `DatabaseBusy`."""
-        async with self._place("ping"), self._alone.connect() as connection:
+        async with self.reached("ping"), self._alone.connect() as connection:
             await connection.exec_driver_sql("select 1")
 
     @property
@@ -118,6 +127,13 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _is_unavailable(error: BaseException | None) -> bool:
+    state = getattr(error, "sqlstate", None) or ""
+    return state[:2] in UNAVAILABLE or getattr(error, "sqlite_errorname", "").startswith(
+        ("SQLITE_BUSY", "SQLITE_CANTOPEN")
+    )
 
 
 def _plain(result: T, name: str) -> T:
