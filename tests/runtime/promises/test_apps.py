@@ -2,10 +2,12 @@
 
 import asyncio
 import gc
+import inspect
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import fastapi
@@ -21,6 +23,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Mount, Route
+from starlette.templating import Jinja2Templates
 from tests.runtime.bookshop import Author, Book, Shop, opened
 from tests.runtime.serving import connect, serve, soon
 
@@ -267,6 +270,63 @@ def test_a_client_that_goes_away_leaves_no_connection_behind(shop: Shop, asynchr
                 client.sendall(f"GET /{asynchronous} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
                 assert b"Emma" in client.recv(4096) + client.recv(4096)
         assert all_given_back(shop)
+
+
+def test_what_a_sync_stream_opens_in_its_own_with_is_given_back_when_it_ends_or_breaks(shop: Shop) -> None:
+    app = install(FastAPI())
+
+    @app.get("/{breaks}")
+    def endpoint(breaks: bool) -> StreamingResponse:
+        with shop.sessions() as db:  # which ends before the stream begins: the generator begins again with it
+            book = db.scalars(select(Book)).one()
+
+            def lines() -> Iterator[str]:
+                yield db.scalars(select(Book.title)).one()
+                if breaks:
+                    raise RuntimeError("in mid-stream")
+                yield book.title
+
+            return StreamingResponse(lines())
+
+    with serve(app) as address, connect(address) as client:
+        assert client.get("/false").text == "EmmaEmma"
+        assert all_given_back(shop)
+        with suppress(httpx.RemoteProtocolError):
+            client.get("/true")
+        assert all_given_back(shop)
+
+
+def test_a_template_renders_within_the_handler_and_what_it_reads_ends_with_that(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "book").write_text("{{ look() }}{{ book.author.name }}")
+    templates = Jinja2Templates(tmp_path)
+    app = install(FastAPI())
+
+    @app.get("/")
+    def endpoint(request: Request, db: Session = Depends(get_db_of(shop))) -> Any:
+        book = db.scalars(select(Book)).one()
+        data = {"book": book, "look": lambda: shop.look("render") or "", "request": request}
+        return templates.TemplateResponse(name="book", context=data, **asked(request))
+
+    async def looking(scope: Any, receive: Any, send: Any) -> None:
+        async def look(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                shop.look("start")
+            await send(message)
+
+        await app(scope, receive, look)
+
+    with serve(looking) as address, connect(address) as client:
+        assert client.get("/").text == "Austen"
+        assert all_given_back(shop)
+    assert shop.seen == {
+        "render": 1,
+        "start": 0,
+    }  # what renders reads on, so only a render after a commit holds nothing
+
+
+def asked(request: Request) -> dict[str, Any]:
+    """Starlette takes the request as an argument of its own since 0.29."""
+    return {"request": request} if "request" in inspect.signature(Jinja2Templates.TemplateResponse).parameters else {}
 
 
 def test_a_use_after_the_release_is_an_error_that_says_what_to_do(shop: Shop) -> None:

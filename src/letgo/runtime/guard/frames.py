@@ -7,6 +7,7 @@ Stacks are told from the inside out: the innermost frame first.
 import asyncio
 import linecache
 import os
+import queue
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -203,14 +204,19 @@ def context_of_loop(frame: FrameType | None) -> Context | None:
 
 
 def context_of_thread(frame: FrameType | None) -> Context | None:
-    """The context in which a worker thread runs its job: anyio's and `asyncio.to_thread` keep it in their frames."""
+    """The context in which a worker thread runs its job: anyio's and `asyncio.to_thread` keep it in their frames.
+
+    None for a thread that waits for its next job, where anyio 3 still has the context of the last one.
+    """
+    inner = None
     while frame is not None:
         name, file = frame.f_code.co_name, frame.f_code.co_filename
         if name == "run" and file.endswith("_asyncio.py"):
             context = frame.f_locals.get("context")
-            return context if isinstance(context, Context) else None
+            waits = inner is not None and inner.f_code is queue.Queue.get.__code__
+            return context if isinstance(context, Context) and not waits else None
         if name == "run" and file.endswith(f"futures{_SEPARATOR}thread.py"):
             owner = getattr(getattr(getattr(frame.f_locals.get("self"), "fn", None), "func", None), "__self__", None)
             return owner if isinstance(owner, Context) else None
-        frame = frame.f_back
+        inner, frame = frame, frame.f_back
     return None
