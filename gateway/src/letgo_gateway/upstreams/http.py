@@ -241,6 +241,7 @@ class Http:
     connect_timeout: float = 10.0
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
     _idle: dict[tuple[str, str, int], list[_Connection]] = field(default_factory=dict)
+    _closed: bool = False
 
     async def send(
         self, method: str, url: Url, headers: Headers, body: bytes = b"", *, timeout: float, repeatable: bool = False
@@ -303,13 +304,15 @@ class Http:
 
     def _give_back(self, origin: tuple[str, str, int], connection: _Connection) -> None:
         idle = self._idle.setdefault(origin, [])
-        if connection.reusable and len(idle) < KEPT_CONNECTIONS:
+        if connection.reusable and len(idle) < KEPT_CONNECTIONS and not self._closed:
             connection.idle_since = asyncio.get_running_loop().time()
             idle.append(connection)
         else:
             connection.close()
 
     def close(self) -> None:
+        """Close what is idle now, and what will be."""
+        self._closed = True
         for idle in self._idle.values():
             for connection in idle:
                 connection.close()
