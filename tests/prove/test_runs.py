@@ -13,6 +13,7 @@ from letgo.prove.application import App
 from letgo.prove.models import Schedule
 from letgo.prove.outcome import Outcome, Verdict
 from letgo.prove.plan import Locust, Plan
+from letgo.prove.processes import supervised
 from letgo.prove.running import prove
 from letgo.prove.thresholds import parse
 from letgo.source.errors import UserError
@@ -114,16 +115,58 @@ def test_several_workers_under_either_server_are_one_app(plan: Plan, server: Any
 
 
 LOCUSTFILE = """
-from locust import HttpUser, constant, task
+from locust import FastHttpUser, HttpUser, SequentialTaskSet, TaskSet, constant, events, task
 
-class Visitor(HttpUser):
-    wait_time = constant(0.05)
+@events.init_command_line_parser.add_listener
+def add_arguments(parser):
+    parser.add_argument("--shelf", default="fine")
+
+@events.test_start.add_listener
+def remember(environment, **_):
+    environment.shelf = environment.parsed_options.shelf
+
+class Steps(SequentialTaskSet):
+    @task
+    def first(self):
+        self.client.get("/fine", name="/first")
 
     @task
+    class Then(TaskSet):
+        @task
+        def second(self):
+            self.client.get("/fine", name="/second")
+            self.interrupt()
+
+class Walker(FastHttpUser):
+    wait_time = constant(0.05)
+    tasks = [Steps]
+
+class Visitor(HttpUser):
+    weight = 2
+    wait_time = constant(0.05)
+
+    def on_start(self):
+        self.client.get("/fine", name="/login")
+
+    @task(9)
     def visit(self):
-        self.client.get("/fine")
+        self.client.get(f"/{self.environment.shelf}")
         with self.client.get("/broken", catch_response=True, name="/broken?") as answer:
             answer.failure("as it should")
+
+    @task
+    def ask_elsewhere(self):
+        events.request.fire(
+            request_type="QUEUE", name="put", response_time=12.3, response_length=0, exception=None, context={}
+        )
+
+class Clumsy(HttpUser):
+    fixed_count = 1
+    wait_time = constant(0.3)
+
+    @task
+    def stumble(self):
+        raise KeyError("purse")
 """
 
 
@@ -131,16 +174,61 @@ class Visitor(HttpUser):
 def test_locust_makes_the_load_alone_and_with_workers(plan: Plan, tmp_path: Path, workers: int) -> None:
     file = tmp_path / "locustfile.py"
     file.write_text(LOCUSTFILE)
-    schedule = Schedule(6, 1, 2, 0)
+    schedule = Schedule(7, 1, 3, 0)
     outcome = run(
         replace(plan, scenario=None, locust=Locust(file, workers), schedule=schedule, thresholds=(parse("rps > 1"),))
     )
     assert outcome.incomplete == ()
     assert outcome.verdict is Verdict.PASSED
     requests = {route.name: (route.requests, route.errors) for route in outcome.routes}
-    assert requests["GET /fine"][0] > 20
-    assert requests["GET /fine"][1] == 0
-    assert requests["GET /broken?"][0] == requests["GET /broken?"][1] > 20
-    assert {failure.cause for failure in outcome.failures} == {"as it should"}
-    assert max(filter(None, outcome.timeline.users)) == 6
+    for good in ("GET /first", "GET /second", "GET /fine", "QUEUE put"):
+        assert requests[good][0] > 0
+        assert requests[good][1] == 0
+    assert requests["GET /login"] == (4, 0)
+    assert requests["GET /broken?"][0] == requests["GET /broken?"][1] > 5
+    assert requests["(exception in a user)"][0] == requests["(exception in a user)"][1] > 1
+    stumbled = f"'purse' in stumble (locustfile.py:{LOCUSTFILE[: LOCUSTFILE.index('raise')].count(chr(10)) + 1})"
+    assert {failure.cause for failure in outcome.failures} == {"as it should", stumbled}
+    assert max(filter(None, outcome.timeline.users)) == 7
     assert outcome.cost.makers == 1 + workers
+
+
+SHAPE = """
+from locust import HttpUser, LoadTestShape, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def visit(self):
+        self.client.get("/fine")
+
+class Stairs(LoadTestShape):
+    def tick(self):
+        seconds = self.get_run_time()
+        return (2 if seconds < 2 else 5, 10) if seconds < 5 else None
+"""
+
+
+def test_a_locustfile_may_have_a_shape_of_its_own(plan: Plan, tmp_path: Path) -> None:
+    file = tmp_path / "locustfile.py"
+    file.write_text(SHAPE)
+    outcome = run(replace(plan, scenario=None, locust=Locust(file), schedule=Schedule(9, 0, 5, 0)))
+    assert outcome.verdict is Verdict.PASSED
+    users = [count for count in outcome.timeline.users if count]
+    assert users[0] == 2
+    assert max(users) == 5
+
+
+def test_workers_that_others_start_share_the_load(plan: Plan, tmp_path: Path) -> None:
+    file = tmp_path / "locustfile.py"
+    file.write_text(SHAPE.partition("class Stairs")[0])
+    command = [sys.executable, "-m", "locust", "-f", str(file), "--worker", "--master-host", "127.0.0.1"]
+    with supervised(command, {}, tmp_path), supervised(command, {}, tmp_path):
+        locust = Locust(file, attached=2)
+        outcome = run(replace(plan, scenario=None, locust=locust, schedule=Schedule(4, 0, 5, 0)))
+    assert outcome.verdict is Verdict.PASSED
+    assert outcome.routes[0].name == "GET /fine"
+    assert outcome.routes[0].requests > 20
+    assert outcome.timeline.step == 3.0
+    assert max(filter(None, outcome.timeline.users)) == 4

@@ -6,6 +6,7 @@ It has no users. Where letgo has not started Locust it does nothing.
 import os
 import pickle
 import re
+from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, BinaryIO
 
@@ -68,8 +69,9 @@ class Told:
         for number, raised in list(self.environment.runner.exceptions.items()):
             if new := grown(self.raised, number, raised["count"]):
                 tick = routes.setdefault(RAISED, RouteTick())
+                cause = f"{raised['msg']}{place_of(raised['traceback'])}"
                 tick.requests += new
-                tick.errors[raised["msg"]] = tick.errors.get(raised["msg"], 0) + new
+                tick.errors[cause] = tick.errors.get(cause, 0) + new
         return routes
 
 
@@ -78,6 +80,12 @@ def cause_of(error: Any) -> str:
     said = " ".join(str(error).split())
     found = re.fullmatch(r"""\w+\((['"])(.*)\1,?\)""", said)
     return found[2] if found else said
+
+
+def place_of(traceback: str) -> str:
+    """Where an exception was raised, as the end of a sentence about it."""
+    frames = re.findall(r'File "(.+?)", line (\d+), in (\S+)', traceback)
+    return f" in {frames[-1][2]} ({Path(frames[-1][0]).name}:{frames[-1][1]})" if frames else ""
 
 
 def grown(before: dict[Any, int], key: Any, now: int) -> int:
