@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from tests.prove.outcomes import outcome
 
 from letgo.picture.look import Look
+from letgo.prove.command import Reports, command
 from letgo.prove.comparison import compared
 from letgo.prove.document import decoded, read_outcome, schema, write_json
 from letgo.prove.junit import render_junit
@@ -107,7 +108,33 @@ def test_the_summary_keeps_its_tables_whatever_a_statement_holds() -> None:
     for line in render_markdown(outcome(text=NASTY)).splitlines():
         if line.startswith("|"):
             assert len(re.findall(r"(?<!\\)\|", line)) in (4, 5)
-            assert "<b>" not in line
+            assert "<b>" not in re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", line)
+
+
+def test_code_in_the_summary_stands_as_it_is() -> None:
+    assert "| `idle_in_transaction.max < 50` |" in render_markdown(outcome())
+
+
+def test_every_report_that_is_asked_for_is_written_from_an_earlier_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier, page, junit, summary = (tmp_path / name for name in ("run.json", "page.html", "junit.xml", "summary.md"))
+    earlier.write_text(write_json(outcome()))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    said: list[str] = []
+    reports = Reports(page, tmp_path / "again.json", junit, compare=earlier, earlier=earlier)
+    assert command({}, reports, said.append, Look()) == 99
+    assert said[0].startswith("FAILED")
+    assert page.as_uri() in said[1]
+    assert read_outcome(tmp_path / "again.json") == outcome()
+    assert "<!doctype html>" in page.read_text()
+    assert "<testsuites" in junit.read_text()
+    assert "## letgo prove" in summary.read_text()
+
+
+def test_a_report_that_can_not_be_written_is_told_before_any_load(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no such directory"):
+        command({}, Reports(html=tmp_path / "none" / "page.html"), lambda text: None, Look())
 
 
 def test_the_page_asks_nothing_of_any_server_and_runs_nothing_that_it_shows() -> None:

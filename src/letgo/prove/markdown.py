@@ -1,5 +1,6 @@
 """An outcome in Markdown, for a step summary or a comment."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from letgo.prove import units
@@ -25,7 +26,7 @@ def _lines(outcome: Outcome, before: Outcome | None) -> Iterator[str]:
     yield from _table(
         ("", "threshold", "measured"),
         [
-            (MARKS[each.passed], f"`{each.threshold}`", units.of_kind(each.measured, each.kind))
+            (MARKS[each.passed], _code(each.threshold), units.of_kind(each.measured, each.kind))
             for each in outcome.judgements
         ],
     )
@@ -38,23 +39,30 @@ def _lines(outcome: Outcome, before: Outcome | None) -> Iterator[str]:
     if outcome.holders:
         held = [
             (
-                each.route or each.application,
+                _cell(each.route or each.application),
                 units.seconds(each.age_max),
                 f"{each.transactions:,}",
-                f"`{each.statement}`",
+                _code(each.statement),
             )
             for each in outcome.holders[:ROWS]
         ]
         yield from _table(("idle in transaction", "longest", "seen", "last statement"), held)
     if outcome.failures:
-        failed = [(each.route, f"{each.count:,}", each.cause) for each in outcome.failures[:ROWS]]
+        failed = [(_cell(each.route), f"{each.count:,}", _cell(each.cause)) for each in outcome.failures[:ROWS]]
         yield from _table(("errors of", "count", "cause"), failed)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     for cells in (head, ["---"] * len(head), *rows):
-        yield f"| {' | '.join(map(_cell, cells))} |"
+        yield f"| {' | '.join(cells)} |"
     yield ""
+
+
+def _code(text: str) -> str:
+    """Code in a cell: as it is, for nothing in it means anything but a bar, between more backticks than it has."""
+    shown = " ".join(text.split()).replace("|", "\\|")
+    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
+    return f"{fence} {shown} {fence}" if "`" in shown else f"{fence}{shown}{fence}"
 
 
 def _cell(text: str) -> str:
