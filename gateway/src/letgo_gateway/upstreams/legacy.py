@@ -86,6 +86,7 @@ class LegacySession:
             request(id, call.method, legacy_params(call, id)), repeatable=call.method != "tools/call"
         )
         if self.stateful and answer.status in (400, 404) and await self._is_lost(answer):
+            answer.close()
             self.gone.set()
             raise SessionLost("the upstream does not know the session any more")
         exchange = HttpExchange(
