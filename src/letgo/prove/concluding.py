@@ -1,5 +1,6 @@
 """From a run that is over to its outcome."""
 
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from letgo import __version__
@@ -7,6 +8,7 @@ from letgo.prove import histogram, measuring
 from letgo.prove.machine import this_machine
 from letgo.prove.outcome import FORMAT, Cost, Outcome, Setup, Verdict
 from letgo.prove.run import Run
+from letgo.prove.thresholds import DATABASE
 
 
 def conclude(run: Run, started: datetime) -> Outcome:
@@ -20,14 +22,8 @@ def conclude(run: Run, started: datetime) -> Outcome:
     found = run.metrics(plan.thresholds)
     share = measuring.seen_share(seen, run.start, end)
     judgements = measuring.judge(plan.thresholds, found, share)
-    incomplete = list(run.incomplete)
     unknown = {each.metric for each in judgements if each.passed is None}
-    if any(threshold.of_database for threshold in plan.thresholds if threshold.metric in unknown):
-        incomplete.append(why_unseen(run, share))
-    if any(metric.startswith("pool_") for metric in unknown):
-        incomplete.append(f"no guard tells of the app's pools at {plan.metrics}: serve the metrics of GuardCollector")
-    if any(metric.startswith("connecting.") for metric in unknown):
-        incomplete.append(f"{run.maker} does not tell how long connections took")
+    incomplete = [*run.incomplete, *why_unknown(run, unknown, share)]
     if not recording.requests:
         incomplete.append("not one request ended")
     if any(each.passed is False for each in judgements) and not run.incomplete:
@@ -55,6 +51,16 @@ def conclude(run: Run, started: datetime) -> Outcome:
         cost=cost_of(run),
         machine=this_machine(run.sampler.server_version),
     )
+
+
+def why_unknown(run: Run, metrics: Collection[str], seen_share: float) -> Iterator[str]:
+    """A reason for each kind of metric that has a threshold and no measurement."""
+    if any(metric.startswith(DATABASE) for metric in metrics):
+        yield why_unseen(run, seen_share)
+    if any(metric.startswith("pool_") for metric in metrics):
+        yield f"no guard tells of the app's pools at {run.plan.metrics}: serve the metrics of GuardCollector"
+    if any(metric.startswith("connecting.") for metric in metrics):
+        yield "no connection was made, or its maker does not tell how long that took"
 
 
 def why_unseen(run: Run, share: float) -> str:
