@@ -1,14 +1,15 @@
 """Finds repairs, proves them, and goes on until there is nothing left that can be repaired."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from letgo.fix.insisting import chains
 from letgo.fix.kinds import KINDS
 from letgo.fix.patient import Patient, Style, Ward
 from letgo.fix.program import Look, Looking, Program, opened
-from letgo.fix.proving import compatible, prove
-from letgo.fix.repair import Left, Proposal, Repair
+from letgo.fix.proving import STILL_FOUND, compatible, prove
+from letgo.fix.repair import FunctionKey, Left, Proposal, Repair, RepairKey
 from letgo.fix.syntax import Syntax
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding, Site
@@ -43,33 +44,55 @@ def fix(
     """
     seen = look(codebase)
     program, unreadable = opened(codebase, sorted({path for each in seen.wanted for path in _paths(each)}))
-    refused: dict[object, str] = {}
+    refused: dict[RepairKey, str] = {}
     made: list[Repair] = []
+    exhausted: set[FunctionKey] = set()
     reasons: dict[Place, str] = {}
+
+    def usable(program: Program, seen: Look) -> list[Repair]:
+        return _usable(program, _proposals(program, seen, style), unsafe)
+
     for _ in range(MOST_ROUNDS):
         proposals = list(_proposals(program, seen, style))
         reasons = _reasons(proposals, refused, unsafe)
-        repairs = [
-            repair
-            for proposal in proposals
-            for repair in proposal.repairs
-            if repair.key not in refused and (unsafe or not repair.unsafe) and repair.paths <= program.files.keys()
-        ]
+        repairs = [each for each in _usable(program, proposals, unsafe) if each.key not in refused]
+        stubborn = frozenset() if repairs else _stubborn(seen, refused) - exhausted
+        repairs = repairs or chains(program, seen, stubborn, usable, look)
         chosen = compatible(repairs)
         if choose is not None:
             chosen = _asked(program, chosen, choose, refused)
+        exhausted |= stubborn - {
+            repair.place for repair in repairs if repair not in chosen and repair.key not in refused
+        }
         if not chosen:
             break
         proven = prove(program, seen, chosen, look)
         refused |= {repair.key: reason for repair, reason in proven.refused}
         made += proven.kept
+        if stubborn:  # what was in the way is gone: what was tried in vain beside it may do now
+            eased = {repair.place for repair in proven.kept}
+            refused = {key: reason for key, reason in refused.items() if key.function not in eased}
         program, seen = proven.program, proven.look
     left = [Left(each, unreadable.get(each.handler.path) or _why(each, reasons)) for each in seen.wanted]
     return Fixed(program, tuple(made), tuple(left))
 
 
+def _usable(program: Program, proposals: Iterable[Proposal], unsafe: bool) -> list[Repair]:
+    every = (repair for proposal in proposals for repair in proposal.repairs)
+    return [repair for repair in every if (unsafe or not repair.unsafe) and repair.paths <= program.files.keys()]
+
+
+def _stubborn(seen: Look, refused: Mapping[RepairKey, str]) -> frozenset[FunctionKey]:
+    """The functions of which a repair seemed to leave what it was to cure."""
+    tried = {key.function for key, reason in refused.items() if reason.endswith(STILL_FOUND)}
+    return frozenset((each.handler.path, each.handler.function) for each in seen.wanted) & tried
+
+
 def _asked(
-    program: Program, repairs: Sequence[Repair], choose: Callable[[Program, Repair], bool], refused: dict[object, str]
+    program: Program,
+    repairs: Sequence[Repair],
+    choose: Callable[[Program, Repair], bool],
+    refused: dict[RepairKey, str],
 ) -> tuple[Repair, ...]:
     """The first repair that is wanted, alone: the next one is shown as it is after this one."""
     for repair in repairs:
@@ -130,7 +153,7 @@ def _place(finding: Finding) -> Place:
     return (finding.code, finding.site.path, finding.site.line)
 
 
-def _reasons(proposals: Iterable[Proposal], refused: dict[object, str], unsafe: bool) -> dict[Place, str]:
+def _reasons(proposals: Iterable[Proposal], refused: Mapping[RepairKey, str], unsafe: bool) -> dict[Place, str]:
     """Why each finding stays: its repair was taken back, or is unsafe, or there is none."""
     reasons: dict[Place, str] = {}
     for proposal in proposals:

@@ -12,6 +12,7 @@ from letgo.lifetime.census import written
 from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.endpoints import Endpoint
 from letgo.lifetime.facts import Ending, Facts
+from letgo.lifetime.follow import all_functions
 from letgo.source.names import FunctionSymbol, Names
 from letgo.source.program import Attr, Call, Expr, Name, Param
 from letgo.source.walk import calls, places
@@ -48,6 +49,12 @@ class Ward:
             for field in cls.cls.fields
             if isinstance(field.value, Call) and last_name(field.value.func) in LAZY
         )
+
+    @cached_property
+    def functions(self) -> Mapping[tuple[str, str], FunctionSymbol]:
+        """By path and qualified name; of several with one name the last."""
+        every = all_functions(self.names, self.names.codebase)
+        return {(symbol.module.path, symbol.function.qualname): symbol for symbol in every}
 
     @cached_property
     def makers(self) -> tuple[Call, ...]:

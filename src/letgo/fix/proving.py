@@ -22,6 +22,8 @@ Key = tuple[str, str, str]
 UNKNOWN = "tried, but it does not go together with others"
 """Why a repair is taken back where it is not known which of several is to blame."""
 
+STILL_FOUND = "is still found afterwards"
+
 UNUSED = "LG506"
 """A session that a repair leaves without a use does no harm, and is a repair of its own."""
 
@@ -145,7 +147,7 @@ def _unsound(before: Look, after: Look, repairs: Sequence[Repair]) -> dict[Repai
     for repair in repairs:
         for key in counted(repair.cures):
             if now[key] > was[key] - wanted[key]:
-                bad[repair] = f"tried, but {key[0]} is still found afterwards"
+                bad[repair] = f"tried, but {key[0]} {STILL_FOUND}"
     fresh = [finding for finding in after.all if now[_key(finding)] > was[_key(finding)] and finding.code != UNUSED]
     for finding in fresh:
         blamed = _blamed(finding, before, after, repairs)
@@ -175,10 +177,10 @@ def _blamed(finding: Finding, before: Look, after: Look, repairs: Sequence[Repai
         if any((step.site.path, step.site.function) == place for step in other.trace)
     }
     ways: tuple[Callable[[Repair], bool], ...] = (
-        lambda repair: _place(repair) == place,
-        lambda repair: _place(repair) in traced,
+        lambda repair: repair.place == place,
+        lambda repair: repair.place in traced,
         lambda repair: repair.function.function.rpartition(".")[2] in named,
-        lambda repair: _place(repair) in leading,
+        lambda repair: repair.place in leading,
     )
     return next((found for way in ways if (found := list(filter(way, repairs)))), [])
 
@@ -191,7 +193,3 @@ def _mentions(look: Look, finding: Finding) -> frozenset[str]:
                 if function.line == finding.handler.line:
                     return function.mentions
     return frozenset()
-
-
-def _place(repair: Repair) -> tuple[str, str]:
-    return (repair.function.path, repair.function.function)

@@ -64,12 +64,12 @@ def doubts_of_callers(patient: Patient, session: str) -> Iterator[str]:
         yield f"`{caller}` calls `{name}`, too, and may go on with the session"
     names = [param.name for param in patient.symbol.function.params if param.kind == "positional"]
     position = names.index(session) if session in names else -1
-    root, module = patient.names.codebase.root, _module_name(patient.path)
+    root, module = patient.names.codebase.root, module_name(patient.path)
     if patient.endpoint and (test := called_without(root, module, name, session, position)):
         raise Unfixable(f"{test} calls `{name}` without a session, and would fail: give it one, then again")
 
 
-def _module_name(path: str) -> str:
+def module_name(path: str) -> str:
     """The last part of the name of a file's module."""
     *directories, file = path.split("/")
     return directories[-1] if file == "__init__.py" and directories else file.removesuffix(".py")

@@ -2,10 +2,23 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from letgo.fix.edits import Edit
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding, Site
+
+FunctionKey = tuple[str, str]
+"""Path and qualified name of a function."""
+
+
+class RepairKey(NamedTuple):
+    """What tells a repair from others, whatever lines have moved."""
+
+    kind: str
+    function: FunctionKey
+    codes: tuple[str, ...]
+    written: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +39,14 @@ class Repair:
         return frozenset(path for path, _ in self.edits)
 
     @property
-    def key(self) -> tuple[object, ...]:
-        """What tells it from others, whatever lines have moved."""
+    def place(self) -> FunctionKey:
+        return (self.function.path, self.function.function)
+
+    @property
+    def key(self) -> RepairKey:
         codes = tuple(sorted(finding.code for finding in self.cures))
         written = tuple((path, edit.replacement) for path, edit in self.edits)
-        return (self.kind, self.function.path, self.function.function, codes, written)
+        return RepairKey(self.kind, self.place, codes, written)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,20 @@ def called_without(root: Path, module: str, function: str, parameter: str, posit
     `module` is the last part of the name of the function's module, `position` the parameter's among the positional
     ones, or -1.
     """
+    found = (path for path, call in _calls_of(root, module, function) if _lacks(call, parameter, position))
+    return next(found, "")
+
+
+@lru_cache(maxsize=4096)
+def called(root: Path, module: str, function: str) -> str:
+    """The test file, relative to `root`, that calls a function at all; empty when there is none."""
+    return next((path for path, _ in _calls_of(root, module, function)), "")
+
+
+def _calls_of(root: Path, module: str, function: str) -> Iterator[tuple[str, Called]]:
     for path, text in _texts(root):
         if function in text and module in text:
-            for call in _calls(text):
-                if (call.module, call.function) == (module, function) and _lacks(call, parameter, position):
-                    return path
-    return ""
+            yield from ((path, call) for call in _calls(text) if (call.module, call.function) == (module, function))
 
 
 def _lacks(call: Called, parameter: str, position: int) -> bool:

@@ -72,7 +72,7 @@ def remind_slowly() -> None:
             httpx.post("https://mail.example", json={"to": customer.email})
 
 
-# Left: the query and the wait are both in the function it calls; there it can let go between them.
+# The query and the wait are both in the function it calls: it is let go between them, there.
 @router.get("/slow")
 def slow(db: Session = Depends(get_sync_db)):
     read_slowly(db)
@@ -81,4 +81,31 @@ def slow(db: Session = Depends(get_sync_db)):
 
 def read_slowly(db: Session) -> None:
     db.get_one(Order, 1)
+    db.commit()
     time.sleep(1)
+
+
+# One call leads to the same wait on another way: both are let go before, or neither.
+def tell(text: str) -> None:
+    time.sleep(len(text))
+
+
+@router.post("/orders/{order_id}/tell")
+def tell_twice(order_id: int, db: Session = Depends(get_sync_db)):
+    order = db.get(Order, order_id)
+    if order is None:
+        db.commit()
+        tell("nobody")
+        response = {"told": False}
+        db.commit()
+        db.close()
+        return response
+    if order.state == "lost":
+        db.commit()
+        tell("lost")
+        response = {"told": False}
+        db.commit()
+        db.close()
+        return response
+    db.commit()
+    return {"told": True}

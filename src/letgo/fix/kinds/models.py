@@ -40,6 +40,22 @@ def validated(patient: Patient, values: Values, value: ast.expr) -> Made | None:
     return Made(f"[{source}.model_validate({row}{more}) for {row} in {what}]", count is not None)
 
 
+def may_not_fit(patient: Patient, values: Values, value: ast.expr | None) -> bool:
+    """Whether FastAPI may refuse to make the response model of a value: an error, after the release."""
+    model = _response_model(patient)
+    if model is None:
+        return False
+    match value:
+        case ast.Call(func=func) if isinstance(found := patient.meaning(func), External):
+            return not found.dotted.startswith(("fastapi.", "starlette."))
+        case ast.ListComp(elt=element) if model[2]:
+            value = element
+        case _ if model[2]:
+            return True
+    made = values.class_of(value) if value is not None else None
+    return made is None or model[0] not in patient.names.mro(made)
+
+
 def _response_model(patient: Patient) -> tuple[ClassSymbol, str, bool] | None:
     """The class, how the code writes it, and whether a list of it is answered."""
     node = _declared(patient)

@@ -6,13 +6,14 @@ from typing import NamedTuple, TypeGuard
 
 from letgo.fix.edits import Edit
 from letgo.fix.imports import from_library
-from letgo.fix.kinds.models import is_row, validated
+from letgo.fix.kinds.models import is_row, may_not_fit, validated
 from letgo.fix.ownership import End, end_of
 from letgo.fix.patient import Patient
 from letgo.fix.plain import Values
-from letgo.fix.releasing import Session, doubts_of_callers, is_entered_with
+from letgo.fix.releasing import Session, doubts_of_callers, is_entered_with, module_name
 from letgo.fix.repair import NOTHING, Draft, Left, Proposal, together
 from letgo.fix.syntax import free_name, names_in, own_nodes
+from letgo.fix.tested import called
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
 from letgo.lifetime.facts import Ending
@@ -136,6 +137,8 @@ def _release(patient: Patient, values: Values, session: Session, way: Way, draft
     if not plain and value is not None:
         written, plain = _materialised(patient, values, value, draft, ending.expire_on_commit is not False or strict)
     code = _code(patient, session, way, draft, plain or bool(draft.doubts))
+    if ending.dirty and written is None and may_not_fit(patient, values, value):
+        draft.doubt(f"what line {ending.dirty.line} writes is saved even if what is returned fails its response model")
     draft.edit(patient.path, *return_after(patient, statement, written, code))
 
 
@@ -154,6 +157,9 @@ def _materialised(
     made = validated(patient, values, value)
     if made is not None and (made.certain or is_needed):
         if not made.certain:
+            name = patient.node.name
+            if test := called(patient.names.codebase.root, module_name(patient.path), name):
+                raise Unfixable(f"{test} may have `{name}` return what is no row: make it the response model by hand")
             draft.doubt(f"`{_short(patient, value)}` is made into the response model, which a finished response is not")
         return made.source, True
     if is_needed:

@@ -5,10 +5,13 @@ A commit gives the connection back, and the session begins anew when it is used 
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import dropwhile
 from typing import NamedTuple
 
 from letgo.fix.edits import Edit
 from letgo.fix.expiry import keeps_rows
+from letgo.fix.kinds.callees import inside, parted
 from letgo.fix.patient import Patient
 from letgo.fix.releasing import Session, doubts_of_callers, is_entered_with, locks_rows
 from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
@@ -25,13 +28,17 @@ FETCHED = frozenset("all fetchall list sorted tuple set scalars_all first one".s
 
 
 class Waiting(NamedTuple):
-    """A session is open, since `opened` as the function sees it, while the function waits at `line`."""
+    """A session is open, since `opened` as the function sees it, while the function waits at `line`.
+
+    `ways` are those from the function down to the query and to the wait.
+    """
 
     source: Source
     opened: Site
     line: int
     site: Site
     renders: bool
+    ways: tuple[tuple[Site, ...], tuple[Site, ...]] = ((), ())
 
 
 def propose(patient: Patient) -> Proposal:
@@ -76,10 +83,17 @@ def _waits(patient: Patient) -> Iterator[Waiting]:
         for wait in hold.waits:
             if wait.kind in KINDS and not leaves_open(hold, wait):
                 site = outermost(patient.site, wait.site, wait.via)
-                yield Waiting(hold.session, opened, site.line, wait.site, wait.kind is WaitKind.RENDER)
+                ways = (_way(patient.site, hold.opened, hold.opened_via), _way(patient.site, wait.site, wait.via))
+                yield Waiting(hold.session, opened, site.line, wait.site, wait.kind is WaitKind.RENDER, ways)
     for misuse in patient.misuses:
         if misuse.kind is MisuseKind.NESTED:
             yield Waiting(misuse.session, patient.site, misuse.site.line, misuse.site, False)
+
+
+def _way(function: Site, site: Site, via: tuple[Site, ...]) -> tuple[Site, ...]:
+    """The lines that lead from a function to a place."""
+    inner = dropwhile(lambda step: (step.path, step.function) != (function.path, function.function), via)
+    return (*inner, site)
 
 
 # --- one wait --------------------------------------------------------------------------------------------------------
@@ -97,6 +111,10 @@ def _release(patient: Patient, wait: Waiting, draft: Draft) -> None:
         raise Unfixable(f"it waits inside of a `with` of `{name}`, which ends the transaction itself")
     _refuse_live_rows(patient, statement, name)
     session = Session(name, is_async(patient, name))
+    calls = parted(*wait.ways)
+    if calls and not (wait.renders and _call(statement)):
+        _release_inside(patient, session, wait, calls, draft)
+        return
     hoisted: list[str] = []
     if wait.opened.line == wait.line or statement.lineno <= wait.opened.line <= (statement.end_lineno or 0):
         hoisted = _hoisted(patient, statement, session, wait, draft)
@@ -106,6 +124,25 @@ def _release(patient: Patient, wait: Waiting, draft: Draft) -> None:
         draft.edit(patient.path, moved)
     place = statement if hoisted else _above_openers(patient, statement, wait, name)
     draft.edit(patient.path, patient.syntax.before(place, *hoisted, session.commit))
+
+
+def _release_inside(patient: Patient, session: Session, wait: Waiting, calls: int, draft: Draft) -> None:
+    """Lets go in the function where the ways to the query and to the wait part. Raises Unfixable."""
+    opened, waiting = (way[calls] for way in wait.ways)
+    callee, name = inside(patient, session.name, wait.ways, calls)
+    statement = callee.statement_at(waiting.line)
+    if statement is None or not opened.line < statement.lineno:
+        where = f"{wait.site.function}` ({file_and_line(wait.site)})"
+        raise Unfixable(f"line {wait.line} leads both to the query and to the wait in `{where}: let go between them")
+    if is_entered_with(callee, statement, name):
+        raise Unfixable(f"`{callee.node.name}` waits inside of a `with` of `{name}`, which ends the transaction itself")
+    _refuse_live_rows(callee, statement, name)
+    _doubt(patient, session, wait, statement, draft)
+    if said := written_before(callee, name, statement.lineno):
+        draft.doubt(f"{said}, and that is saved even if what comes after line {statement.lineno} fails")
+    draft.doubt(f"whoever gives `{name}` to `{callee.node.name}` may count on one transaction")
+    place = _above_openers(callee, statement, wait._replace(opened=opened), name)
+    draft.edit(callee.path, callee.syntax.before(place, replace(session, name=name).commit))
 
 
 def _above_openers(patient: Patient, statement: ast.stmt, wait: Waiting, session: str) -> ast.stmt:
