@@ -97,6 +97,10 @@ def load(run: Run, url: str) -> "Iterator[SimpleQueue[Message]]":
     run.notes.append("Locust rounds latencies to two digits, and has no ramp down")
     if locust.attached:
         run.recording.step = ATTACHED_STEP
+        run.notes.append(
+            f"workers on other machines tell every {ATTACHED_STEP:g} s, so that rates are right within so much of the "
+            "hold; what CPU they use is not seen here"
+        )
     with locust_making(locust, schedule, url, run.plan.directory) as (messages, run.locusts):
         yield messages
 
