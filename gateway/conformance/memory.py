@@ -10,11 +10,8 @@ from starlette.routing import Route
 from letgo_gateway.errors import NotFound
 from letgo_gateway.identity.principal import Principal
 from letgo_gateway.mcp.endpoint import Hosts, Mcp, Rpc
-from letgo_gateway.mcp.listeners import Listeners
 from letgo_gateway.mcp.relay import Relay
-from letgo_gateway.mcp.service import Service, Views
-from letgo_gateway.mcp.sessions import Sessions
-from letgo_gateway.mcp.waiting import WaitingRoom
+from letgo_gateway.mcp.service import Service, make_service
 from letgo_gateway.registry.catalogue import (
     Agent,
     Catalogue,
@@ -98,17 +95,9 @@ def agent_tool(name: str, url: str) -> PublishedTool:
     return PublishedTool(name, name, definition, Agent(name, name, url, {}, None, 10.0))
 
 
-def make_service(memory: Memory, reach: Reach | None = None) -> Service:
-    relay = Relay()
-    return Service(
-        catalogues=memory,
-        fleet=Fleet(Http(reach or Reach(("127.0.0.1", "localhost"))), lambda sealed: {}),
-        sessions=Sessions(SECRET, relay),
-        waiting=WaitingRoom(SECRET),
-        listeners=Listeners(),
-        relay=relay,
-        views=Views(),
-    )
+def service_of(memory: Memory, relay: Relay) -> Service:
+    fleet = Fleet(Http(Reach(("127.0.0.1", "localhost"))), lambda sealed: {})
+    return make_service(memory, fleet, SECRET, relay)
 
 
 def make_app(service: Service, hosts: tuple[str, ...] = ("127.0.0.1", "localhost")) -> Starlette:
@@ -123,13 +112,13 @@ def make_app(service: Service, hosts: tuple[str, ...] = ("127.0.0.1", "localhost
 
 @asynccontextmanager
 async def gateway(
-    *upstreams: Upstream, tools: tuple[PublishedTool, ...] = (), only: Era | None = None
+    *upstreams: Upstream, tools: tuple[PublishedTool, ...] = (), only: Era | None = None, relay: Relay | None = None
 ) -> AsyncIterator[tuple[Starlette, Service]]:
     """An application in front of these upstreams, with all that they have; it speaks `only` one era with them."""
-    memory = Memory()
-    service = make_service(memory)
+    memory, relay = Memory(), relay or Relay()
+    service = service_of(memory, relay)
     service.fleet.only = only
-    async with service.fleet.opened():
+    async with relay.opened(), service.fleet.opened():
         offers = []
         for one in upstreams:
             upstream = service.fleet.of(one)

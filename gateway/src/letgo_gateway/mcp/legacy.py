@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import time
 from contextlib import suppress
 
 from letgo_gateway.mcp.answers import JSON, Answer, respond
@@ -34,6 +35,7 @@ from letgo_gateway.upstreams.messages import (
 
 ASK_SECONDS = 300.0
 """How long a client may take to answer a question."""
+MOST_SUBSCRIPTIONS = 100
 
 log = logging.getLogger(__name__)
 _questions = itertools.count(1)
@@ -155,6 +157,8 @@ async def _subscribe(service: Service, view: View, message: Message, session: Cl
     here = service.sessions.here(session)
     if not isinstance(where, OnUpstream) or uri in here.subscriptions:
         return  # the gateway's own resources change with the registry alone
+    if len(here.subscriptions) >= MOST_SUBSCRIPTIONS:
+        raise Failure(INVALID_PARAMS, f"{MOST_SUBSCRIPTIONS} subscriptions are as many as a session may have")
     upstream = service.fleet.of(where.upstream)
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     posts: set[asyncio.Task[None]] = set()
@@ -169,7 +173,7 @@ async def _subscribe(service: Service, view: View, message: Message, session: Cl
         try:
             async with upstream.subscribed(caller_of(session), (uri,), updated):
                 ready.set_result(None)
-                await asyncio.Event().wait()
+                await asyncio.sleep(session.expires - time.time())
         except UpstreamError as error:
             if not ready.done():
                 ready.set_exception(error)
@@ -224,7 +228,7 @@ async def _run(service: Service, view: View, request: Inbound, session: ClientSe
     answer = Answer(request.send, request.streams)
     client = LegacyClient(service, session, answer)
     try:
-        result = await service.run(view, message, caller_of(session), here.level, client)
+        result = await service.run(view, message, caller_of(session), service.sessions.level(session), client)
     except Failure as failure:
         await answer.finish(error_response(message.id, failure.body()))
     except asyncio.CancelledError:

@@ -4,10 +4,29 @@ Requests of one client may reach any worker, and some belong together: the answe
 input that a waiting call needs. Who gets one that is not its own tells the others, and whose it is takes it.
 """
 
-from collections.abc import Callable
+import asyncio
+import json
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import asyncpg
+from sqlalchemy.engine import URL
+
+from letgo_gateway.database.work import nothing_open
+
+CHANNEL = "letgo_gateway_relay"
+LONGEST_PART = 7000
+"""Bytes of one notification of Postgres, which may have 8000 (https://www.postgresql.org/docs/current/sql-notify.html)."""
+MOST_UNFINISHED = 1000
+RETRY_SECONDS = 0.5
+
 Handler = Callable[[dict[str, Any]], object]
+
+log = logging.getLogger(__name__)
 
 
 class Relay:
@@ -24,6 +43,88 @@ class Relay:
         """Tell the other workers. It may be lost when one of them is busy or starting."""
 
     def hear(self, kind: str, values: dict[str, Any]) -> None:
-        handler = self._handlers.get(kind)
-        if handler is not None:
-            handler(values)
+        if (handler := self._handlers.get(kind)) is not None:
+            try:
+                handler(values)
+            except Exception:
+                log.exception("what another worker told (%s) could not be taken", kind)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Hear the others meanwhile."""
+        yield
+
+
+class PostgresRelay(Relay):
+    """Tells by notifications of Postgres, over a connection of its own. Long messages go in parts."""
+
+    def __init__(self, direct: URL) -> None:
+        super().__init__()
+        self._direct = direct
+        self._worker = secrets.token_urlsafe(6)
+        self._connection: asyncpg.Connection | None = None
+        self._sending = asyncio.Lock()
+        self._count = 0
+        self._unfinished: OrderedDict[tuple[str, int], list[str]] = OrderedDict()
+
+    async def tell(self, kind: str, **values: object) -> None:
+        nothing_open("telling other workers")
+        text = json.dumps([kind, values])
+        parts = [text[at : at + LONGEST_PART] for at in range(0, len(text), LONGEST_PART)]
+        self._count += 1
+        heads = [json.dumps([self._worker, self._count, len(parts) - number]) for number in range(1, len(parts) + 1)]
+        async with self._sending:
+            if self._connection is None:
+                log.warning("the other workers are not told (%s): there is no connection to Postgres", kind)
+                return
+            try:
+                for head, part in zip(heads, parts, strict=True):
+                    await self._connection.execute("select pg_notify($1, $2)", CHANNEL, f"{head} {part}", timeout=5)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                log.warning("the other workers are not told (%s): %s", kind, error)
+
+    def _told(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        head, _, part = str(payload).partition("] ")
+        worker, number, left = json.loads(head + "]")
+        if worker == self._worker:
+            return
+        parts = self._unfinished.setdefault((worker, number), [])
+        parts.append(part)
+        if left == 0:
+            del self._unfinished[worker, number]
+            kind, values = json.loads("".join(parts))
+            self.hear(kind, values)
+        elif len(self._unfinished) > MOST_UNFINISHED:
+            self._unfinished.popitem(last=False)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._keep_listening())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _keep_listening(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                log.warning("other workers are not heard: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen(self) -> None:
+        url = self._direct.set(drivername="postgresql")
+        connection = await asyncpg.connect(url.render_as_string(hide_password=False), timeout=5)
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        try:
+            await connection.add_listener(CHANNEL, self._told)
+            self._connection = connection
+            await lost.wait()
+        finally:
+            self._connection = None
+            self._unfinished.clear()
+            with suppress(Exception):
+                await connection.close(timeout=1)

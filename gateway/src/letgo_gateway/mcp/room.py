@@ -10,11 +10,8 @@ from starlette.routing import BaseRoute, Route
 
 from letgo_gateway.database.work import DatabaseBusy
 from letgo_gateway.mcp.endpoint import Hosts, Mcp, Rpc
-from letgo_gateway.mcp.listeners import Listeners
-from letgo_gateway.mcp.relay import Relay
-from letgo_gateway.mcp.service import Service, Views
-from letgo_gateway.mcp.sessions import Sessions
-from letgo_gateway.mcp.waiting import WaitingRoom
+from letgo_gateway.mcp.relay import PostgresRelay, Relay
+from letgo_gateway.mcp.service import make_service
 from letgo_gateway.rooms import Rooms
 from letgo_gateway.upstreams.addresses import Reach
 from letgo_gateway.upstreams.fleet import Fleet
@@ -31,16 +28,11 @@ class Room:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        relay, secret = Relay(), rooms.keys.sessions
-        self.service = Service(
-            catalogues=rooms.catalogues,
-            fleet=Fleet(Http(Reach(rooms.settings.allowed_upstreams)), rooms.keys.unseal),
-            sessions=Sessions(secret, relay),
-            waiting=WaitingRoom(secret),
-            listeners=Listeners(),
-            relay=relay,
-            views=Views(),
-        )
+        settings = rooms.settings
+        postgres = settings.direct.get_backend_name() == "postgresql"
+        self._relay = PostgresRelay(settings.direct) if postgres else Relay()
+        fleet = Fleet(Http(Reach(settings.allowed_upstreams)), rooms.keys.unseal)
+        self.service = make_service(rooms.catalogues, fleet, rooms.keys.sessions, self._relay)
         self._upstreams_changed = asyncio.Event()
         rooms.changes.subscribe(self._changed)
 
@@ -64,6 +56,7 @@ class Room:
         """Watch the upstreams meanwhile, and let go of all of them in the end."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.service.fleet.opened())
+            await stack.enter_async_context(self._relay.opened())
             listeners = self.service.listeners
             watching = await stack.enter_async_context(
                 watch(self.service.fleet, (), listeners.changed, self._rooms.ledger)

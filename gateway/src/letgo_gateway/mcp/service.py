@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from letgo_gateway.identity.principal import Principal
 from letgo_gateway.mcp import own
 from letgo_gateway.mcp.bridge import Client, Question, for_client, listen, run
+from letgo_gateway.mcp.elsewhere import Brought, Elsewhere
 from letgo_gateway.mcp.listeners import Listeners
 from letgo_gateway.mcp.relay import Relay
 from letgo_gateway.mcp.routing import OnEndpoint, OnUpstream, place
@@ -19,7 +20,7 @@ from letgo_gateway.registry.catalogue import Catalogue, PublishedPrompt
 from letgo_gateway.upstreams.calls import Call, Caller
 from letgo_gateway.upstreams.errors import UpstreamError
 from letgo_gateway.upstreams.fleet import Fleet
-from letgo_gateway.upstreams.messages import INTERNAL_ERROR, INVALID_PARAMS, Failure, Message, response
+from letgo_gateway.upstreams.messages import INTERNAL_ERROR, Failure, Message, response
 
 MOST_VIEWS = 256
 UNSHARED = frozenset({"tasks"})
@@ -44,8 +45,8 @@ class Service:
     fleet: Fleet
     sessions: Sessions
     waiting: WaitingRoom
+    elsewhere: Elsewhere
     listeners: Listeners
-    relay: Relay
     views: "Views"
 
     async def view(self, server: str | None, principal: Principal) -> View:
@@ -78,27 +79,50 @@ class Service:
         return own.resource(where, message, client.era)
 
     async def _resume(self, state: str, message: Message, subject: str, client: Client) -> str:
-        """Go on with a request that waits for input of the client."""
+        """Go on with a request that waits for input of the client, here or on another worker."""
+        assert message.method is not None
         worker, key = self.waiting.whose(state)
         params = message.params or {}
+        brought = Brought(key, subject, digest(message.method, params), message.method, answer_in(params))
         if worker != self.waiting.worker:
-            raise Failure(INVALID_PARAMS, "nothing waits for this input any more")
-        assert message.method is not None
-        waiting = self.waiting.take(key, subject, digest(message.method, params))
-        question = waiting.question
-        answer = answer_in(params)
-        if answer is None:
-            return self.waiting.wait(waiting)
-        assert question.request.id is not None
-        try:
-            await question.exchange.reply(response(question.request.id, answer.raw))
-        except UpstreamError as error:
-            question.exchange.cancel()
-            raise Failure(INTERNAL_ERROR, f"upstream {waiting.upstream.endpoint.name}: {error}") from error
-        outcome = await listen(waiting.upstream, question.exchange, question.call, client)
-        if isinstance(outcome, Question):
-            return self.waiting.wait(replace(waiting, question=outcome))
-        return outcome if isinstance(outcome, str) else for_client(outcome, message.method, client.era)
+            return await self.elsewhere.resume(worker, brought, client)
+        return await resume(self.waiting, brought, client)
+
+
+async def resume(room: WaitingRoom, brought: Brought, client: Client) -> str:
+    """Go on with a request that waits in this room. Raises `Failure`."""
+    waiting = room.take(brought.key, brought.subject, brought.about)
+    question = waiting.question
+    if brought.answer is None:
+        return room.wait(waiting)
+    assert question.request.id is not None
+    try:
+        await question.exchange.reply(response(question.request.id, brought.answer.raw))
+    except UpstreamError as error:
+        question.exchange.cancel()
+        raise Failure(INTERNAL_ERROR, f"upstream {waiting.upstream.endpoint.name}: {error}") from error
+    outcome = await listen(waiting.upstream, question.exchange, question.call, client)
+    if isinstance(outcome, Question):
+        return room.wait(replace(waiting, question=outcome))
+    return outcome if isinstance(outcome, str) else for_client(outcome, brought.method, client.era)
+
+
+def make_service(catalogues: Published, fleet: Fleet, secret: bytes, relay: Relay) -> "Service":
+    """One worker's service; `secret` is the same on all workers."""
+    waiting = WaitingRoom(secret)
+
+    async def resume_here(brought: Brought, client: Client) -> str:
+        return await resume(waiting, brought, client)
+
+    return Service(
+        catalogues=catalogues,
+        fleet=fleet,
+        sessions=Sessions(secret, relay),
+        waiting=waiting,
+        elsewhere=Elsewhere(relay, waiting.worker, resume_here),
+        listeners=Listeners(),
+        views=Views(),
+    )
 
 
 class Views:

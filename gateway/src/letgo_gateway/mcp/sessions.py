@@ -66,14 +66,13 @@ class Here:
     """What this worker keeps of a session."""
 
     mailbox: Mailbox | None = None
-    level: str | None = None
     subscriptions: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
     questions: dict[Id, "asyncio.Future[Message]"] = field(default_factory=dict)
     running: dict[Id, "asyncio.Task[Any]"] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
-        return not (self.mailbox or self.level or self.subscriptions or self.questions or self.running)
+        return not (self.mailbox or self.subscriptions or self.questions or self.running)
 
 
 class Sessions:
@@ -85,6 +84,7 @@ class Sessions:
         self._known: OrderedDict[str, ClientSession] = OrderedDict()
         self._ended: OrderedDict[str, float] = OrderedDict()
         self._here: dict[str, Here] = {}
+        self._levels: OrderedDict[str, str] = OrderedDict()
         relay.on("ended", lambda told: self._end(told["session"]))
         relay.on("level", lambda told: self._set_level(told["session"], told["level"]))
         relay.on("answer", lambda told: self._take(told["session"], parse(told["message"])))
@@ -140,8 +140,8 @@ class Sessions:
         return self._here.setdefault(session.key, Here())
 
     def level(self, session: ClientSession) -> str | None:
-        here = self._here.get(session.key)
-        return here.level if here else None
+        """From which level on the client wants to hear what is logged; None if it has not said."""
+        return self._levels.get(session.key)
 
     def tidy(self, session: ClientSession) -> None:
         """Forget what is kept of a session if that is nothing."""
@@ -171,7 +171,9 @@ class Sessions:
         await self._relay.tell("level", session=session.key, level=level)
 
     def _set_level(self, key: str, level: str) -> None:
-        self._here.setdefault(key, Here()).level = level
+        self._levels[key] = level
+        if len(self._levels) > MOST_KNOWN:
+            self._levels.popitem(last=False)
 
     async def answer(self, session: ClientSession, message: Message, text: str) -> None:
         """Take the client's answer to a question, or have the worker take it that has asked."""
