@@ -84,6 +84,8 @@ lock: .venv/dev.stamp ## Pin the newest versions of all dependencies
 	$(LOCK) --upgrade --group build -o requirements/base.txt pyproject.toml
 	$(LOCK) --upgrade --group dev --extra runtime --no-emit-package letgo -c requirements/base.txt \
 		-o requirements/dev.txt pyproject.toml gateway/pyproject.toml
+	$(LOCK) --upgrade --group build --no-emit-package letgo -c requirements/dev.txt \
+		-o requirements/gateway.txt pyproject.toml gateway/pyproject.toml
 	$(LOCK) --upgrade --group pyproject.toml:conformance -o requirements/conformance.txt
 	$(LOCK) --upgrade --group pyproject.toml:mcp1 -o requirements/mcp1.txt
 

@@ -7,15 +7,14 @@ was prepared for the whole run, so that a test does not pay for the migrations.
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from uuid import uuid4
 
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from gateway.tests.serving import Caller, RunningGateway, StartGateway, change_password, of_server, quick
+from gateway.tests.serving import Caller, Prepared, RunningGateway, StartGateway, change_password, of_server, quick
 
 from letgo.prove.postgres import embedded_postgres
 from letgo.testing import GuardedTest
@@ -37,14 +36,6 @@ def postgres_server() -> Iterator[str]:
         return
     with embedded_postgres() as server:
         yield server.dsn
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A database that is ready, and how a test gets a copy of it."""
-
-    administrator: Administrator
-    copy: Callable[[], AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="session")

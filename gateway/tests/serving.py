@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from uuid import uuid4
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import make_url
 
+from letgo_gateway.preparing import Administrator
 from letgo_gateway.rooms import Rooms
 from letgo_gateway.settings import Settings
 
@@ -103,6 +105,14 @@ class RunningGateway:
         for member, role in members.items():
             self.admin.put(f"/teams/{team}/members/{self.user(member).id}", {"role": role})
         return team
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A database that is ready, and how a test gets a copy of it."""
+
+    administrator: Administrator
+    copy: Callable[[], AbstractContextManager[str]]
 
 
 def change_password(client: TestClient, email: str, one_time: str) -> Caller:

@@ -1,12 +1,10 @@
 """Settings: typed, from the environment, and one clear line when one is wrong."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from letgo_gateway.cli import main
 from letgo_gateway.keys import keys
 from letgo_gateway.settings import Settings, WrongSetting, from_environment
 
@@ -62,15 +60,23 @@ def test_a_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
         keys(Settings(secret_key_file=str(tmp_path / "nowhere" / "key")))
 
 
-def test_serve_tells_a_wrong_setting_and_a_missing_database_in_one_line(tmp_path: Path) -> None:
+def test_serve_tells_a_wrong_setting_and_a_missing_database_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("letgo_gateway.cli.configure", lambda settings: None)
     for name, value, told in (
         ("GATEWAY_PORT", "x", "letgo-gateway: GATEWAY_PORT: "),
         ("DATABASE_URL", f"postgresql:///x?host={tmp_path}", "letgo-gateway: DATABASE_URL: the database "),
-        ("DATABASE_URL", f"sqlite:///{tmp_path}/nowhere/gateway.db", "letgo-gateway: DATABASE_URL: the database "),
+        (
+            "DATABASE_URL",
+            f"sqlite:///{tmp_path}/nowhere/gateway.db",
+            "letgo-gateway: DATABASE_URL: there is no directory ",
+        ),
     ):
-        environment = {**os.environ, "GATEWAY_SECRET_KEY_FILE": str(tmp_path / "key"), name: value}
-        command = [sys.executable, "-m", "letgo_gateway", "serve"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 2
-        assert done.stderr.startswith(told)
-        assert done.stderr.count("\n") == 1
+        with monkeypatch.context() as environment:
+            environment.setenv("GATEWAY_SECRET_KEY_FILE", str(tmp_path / "key"))
+            environment.setenv(name, value)
+            assert main(["serve"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(told)
+        assert said.count("\n") == 1

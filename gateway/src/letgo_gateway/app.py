@@ -41,11 +41,12 @@ def create_app(settings: Settings) -> ASGIApp:
 
     app = FastAPI(title="letgo gateway", version=version("letgo-gateway"), lifespan=lifespan)
     app.state.rooms = rooms
+    app.router.routes.extend(mcp.routes())
+    routes.add_lists(app)
     for room in (health, metrics, login, users, teams, tokens, roles, tags, transfer):
         app.include_router(room.router)
     for router in routes.routers():
         app.include_router(router)
-    app.router.routes.extend(mcp.routes())
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(DatabaseBusy, busy)

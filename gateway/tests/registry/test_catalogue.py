@@ -130,7 +130,12 @@ def test_an_upstream_that_failed_says_why_and_keeps_what_it_offered(gateway: Run
     upstream = ann.post("/gateways", {"name": "weather", "url": URL})["id"]
     told(gateway, upstream, Offer())
     (registered,) = inside(gateway, gateway.rooms.catalogues.upstreams)
+    ann.post(f"/gateways/{upstream}/toggle", {"enabled": False})  # so that nobody else asks it meanwhile
     inside(gateway, gateway.rooms.ledger.failed, registered, "no route to host")
     seen = ann.get(f"/gateways/{upstream}")
     assert (seen["reachable"], seen["problem"]) == (False, "no route to host")
+    before = gateway.rooms.changes.versions["gateways"]
+    inside(gateway, gateway.rooms.ledger.failed, registered, "no route to host")
+    assert gateway.rooms.changes.versions["gateways"] == before, "it is no news the second time"
+    ann.post(f"/gateways/{upstream}/toggle", {"enabled": True})
     assert len(published(gateway, ann).tools) == 2

@@ -1,27 +1,32 @@
 """Engines for Postgres (asyncpg) and SQLite (aiosqlite)."""
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from letgo_gateway.settings import Settings
+from letgo_gateway.settings import Settings, WrongSetting
 
 WRITES = "letgo_gateway_writes"
 """The execution option of connections that are going to write; SQLite must know when a transaction begins."""
 
 
 def make_engine(settings: Settings) -> AsyncEngine:
-    """An engine whose pool has `pool_size` connections and no more, and waits `pool_timeout` for one."""
+    """An engine whose pool has `pool_size` connections and no more, and waits `pool_timeout` for one.
+
+    Raises `WrongSetting`.
+    """
     url = settings.database
+    if url.get_backend_name() == "sqlite" and not (directory := Path(url.database or "").absolute().parent).is_dir():
+        raise WrongSetting(f"DATABASE_URL: there is no directory {directory}")
     pool: dict[str, Any] = {
         "pool_size": settings.pool_size,
         "max_overflow": 0,
         "pool_timeout": settings.pool_timeout,
-        "pool_reset_on_return": None if url.get_backend_name() == "sqlite" else "rollback",
     }
     if url.get_backend_name() == "sqlite":
-        engine = create_async_engine(url, connect_args={"timeout": 5}, **pool | {"pool_reset_on_return": "rollback"})
+        engine = create_async_engine(url, connect_args={"timeout": 5}, **pool)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine

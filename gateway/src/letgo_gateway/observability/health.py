@@ -12,6 +12,7 @@ from letgo_gateway.schemas import Output
 
 router = APIRouter(tags=["observability"])
 STALE_SECONDS = 10.0
+VERSION = version("letgo-gateway")
 
 
 class Health(Output):
@@ -54,7 +55,7 @@ async def read_ready(rooms: Shared) -> Ready:
 async def read_version(rooms: Shared) -> Version:
     return Version(
         name="letgo-gateway",
-        version=version("letgo-gateway"),
+        version=VERSION,
         python=platform.python_version(),
         database=rooms.database.engine.dialect.name,
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, false, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from letgo_gateway.database.changes import Changes, Topic, count_up
@@ -55,12 +55,15 @@ class Ledger:
 
     async def failed(self, upstream: Upstream, problem: str) -> None:
         """Note that it can't be reached, and why. What it offers stays as it was. Raises `DatabaseBusy`."""
-        await self._database.write(write_state, upstream.id, {"reachable": False, "problem": problem[:2000]})
+        self._changes.learn(await self._database.write(write_problem, upstream.id, problem[:2000]))
 
 
-async def write_state(db: AsyncSession, gateway_id: str, values: Row) -> None:
-    """How an upstream is does not count as a change of the registry: lists are not made anew for it."""
-    await db.execute(update(Gateway).where(Gateway.id == gateway_id).values(**values))
+async def write_problem(db: AsyncSession, gateway_id: str, problem: str) -> dict[str, int]:
+    """The new versions, if this was not known before."""
+    known = (Gateway.reachable.is_(False)) & (Gateway.problem == problem)
+    changed = update(Gateway).where(Gateway.id == gateway_id, ~func.coalesce(known, false()))
+    news = await db.execute(changed.values(reachable=False, problem=problem).returning(Gateway.id))
+    return {} if news.one_or_none() is None else await count_up(db, ["gateways"])
 
 
 async def write_discovery(db: AsyncSession, gateway_id: str, found: Told) -> dict[str, int]:
@@ -89,10 +92,12 @@ async def write_discovery(db: AsyncSession, gateway_id: str, found: Told) -> dic
         "capabilities": dict(found.capabilities),
         "server_info": dict(found.server_info),
         "instructions": found.instructions,
+        "reachable": True,
+        "problem": None,
     }
     if any(gateway[name] != value for name, value in said.items()):
         topics.add("gateways")
-    await write_state(db, gateway_id, said | {"reachable": True, "problem": None, "seen_at": at})
+    await db.execute(update(Gateway).where(Gateway.id == gateway_id).values(**said, seen_at=at))
     return await count_up(db, topics | {"servers"}) if topics else {}
 
 

@@ -1,4 +1,4 @@
-"""Lists: bytes that are made once for each version of a registry, each question, and all who see the same."""
+"""Lists and entries: bytes, made once for each version of a registry, each question, and all who see the same."""
 
 from collections.abc import Hashable
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from letgo_gateway.database.work import Database
 from letgo_gateway.errors import Invalid
 from letgo_gateway.identity.principal import Principal
 from letgo_gateway.identity.visibility import reach
-from letgo_gateway.registry.entries import completed
+from letgo_gateway.registry.entries import completed, one_entry
 from letgo_gateway.registry.kinds import KINDS, Kind
 from letgo_gateway.registry.schemas import Tag, Visibility
 from letgo_gateway.registry.sharing import Sharing
@@ -50,6 +50,19 @@ class Lists:
             kind.topic: Kept(changes, frozenset({kind.topic}), MOST_BYTES, len) for kind in KINDS
         }
 
+    async def one(self, kind: Kind, principal: Principal, entry_id: str) -> bytes:
+        """The JSON of an entry. Raises `NotFound`, `DatabaseBusy`."""
+        key = await self._sharing[kind.topic].key(principal), f"/{entry_id}"
+        kept = self._kept[kind.topic]
+        if (found := kept.get(key)) is not None:
+            return found
+
+        async def make() -> tuple[dict[str, int], bytes]:
+            versions, row = await self._database.read(read_entry, kind, principal, entry_id)
+            return versions, kind.view.model_validate(row).model_dump_json().encode()
+
+        return await kept.get_or_make(key, make)
+
     async def get(self, kind: Kind, principal: Principal, query: str) -> bytes:
         """The JSON of a `Page`, for the query of a URL. Raises `Forbidden`, `Invalid`, `DatabaseBusy`."""
         principal.require(kind.permission("read"))
@@ -77,6 +90,10 @@ def filter_of(query: str, kind: Kind) -> Filter:
     if asked.gateway_id is not None and not kind.has_upstream:
         raise Invalid(f"gateway_id: {kind.topic} have no gateway")
     return asked
+
+
+async def read_entry(db: AsyncSession, kind: Kind, principal: Principal, entry_id: str) -> tuple[dict[str, int], Row]:
+    return await versions_now(db), await one_entry(db, kind, entry_id, principal)
 
 
 async def read_list(
