@@ -38,12 +38,19 @@ class Way:
     name: str
     transport: str
     era: Era | None = None
+    cannot: frozenset[str] = frozenset()
+    """The scenarios that can't be bridged, and must not pass by accident either: docs/gateway-mcp.md says why."""
 
 
 WAYS = (
     Way("direct", "none"),
     Way("through the gateway", "http"),
-    Way("through the gateway, upstream of 2025-11-25", "http", "legacy"),
+    Way(
+        "through the gateway, upstream of 2025-11-25",
+        "http",
+        "legacy",
+        frozenset({"input-required-result-basic-elicitation", "input-required-result-multiple-input-requests"}),
+    ),
     Way("through the gateway, upstream of 2026-07-28", "http", "modern"),
     Way("through the gateway, upstream on stdio", "stdio"),
 )
@@ -166,10 +173,10 @@ async def main() -> int:
                     results.setdefault(way.name, {})[revision] = passed
                     scored = required(program, revision)
                     failed = [name for name in scored if not passed.get(name)]
-                    complete &= not failed
+                    complete &= set(failed) == way.cannot.intersection(scored)
                     print(f"{way.name}: {revision}: {len(scored) - len(failed)} of {len(scored)}", flush=True)
                     for name in failed:
-                        print(f"    failed: {name}")
+                        print(f"    {'not bridged' if name in way.cannot else 'failed'}: {name}")
     if options.json is not None:
         options.json.write_text(json.dumps(results, indent=1))
     return 0 if complete else 1
