@@ -138,3 +138,65 @@ def state_of(
 def test_a_file_that_is_no_python_is_not_touched(workshop) -> None:
     before = HANDLER + "\n\ndef broken(:\n"
     assert workshop.fixed(before) == before
+
+
+OPENED = '''\
+import httpx
+
+from shop import NewSyncSession, Order
+
+TOLD = 0
+
+
+def tell(order_id: int) -> str:
+    db = NewSyncSession()
+    # größe
+    order = db.get(Order, order_id)
+    if order is None:
+        httpx.get("https://nobody.example")
+        return ""
+    if order.amount > 3:
+        httpx.get("https://much.example")
+        return """
+    not code
+"""
+    told = (
+        order.state,
+        order.amount,  # ¡ay!
+    )
+    httpx.get("https://some.example")
+    return str(told)
+'''
+
+
+@pytest.mark.parametrize(
+    ("end", "indent", "encoding"),
+    [
+        ("\n", "    ", "utf-8"),
+        ("\r\n", "\t", "latin-1"),
+        ("\r", "  ", "utf-8-sig"),
+        ("\r\n", "\t", "utf-8-sig"),
+    ],
+)
+def test_lines_move_into_a_with_and_strings_stay(end: str, indent: str, encoding: str, workshop) -> None:
+    declared = f"# coding: {encoding}\n" if encoding == "latin-1" else ""
+    before = (declared + OPENED).replace("    ", indent).replace("\n", end)
+    path = workshop.directory / "module.py"
+    path.write_bytes(before.encode(encoding))
+    found, fixed = workshop.repair(unsafe=True)
+    after = fixed.program.written["module.py"].decode(encoding)
+    assert found
+    assert not fixed.left
+    assert f"{indent}with NewSyncSession() as db:{end}{indent * 2}# größe{end}" in after
+    assert f'return """{end}{indent}not code{end}"""{end}' in after
+    assert after.count("db.commit()") == 3
+    assert after.replace(end, "").count("\n") == after.replace(end, "").count("\r") == 0
+    ast.parse(after)
+
+
+def test_an_encoding_that_is_not_declared_rightly_leaves_the_file(workshop) -> None:
+    path = workshop.directory / "module.py"
+    path.write_bytes(("# coding: latin-1\n" + OPENED).replace("\n", "\r").encode("latin-1"))
+    _, fixed = workshop.repair(unsafe=True)
+    assert fixed.program.written == {}
+    assert [unreadable.path for unreadable in fixed.program.codebase.unreadable] == ["module.py"]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,24 @@ def test_who_is_killed_while_writing_leaves_the_old_file_whole(workshop) -> None
     done = subprocess.run([sys.executable, "-c", KILLED, str(workshop.directory)], check=False, capture_output=True)
     assert done.returncode == -9, done.stderr
     assert path.read_text() == HOLD
+
+
+SLOW = KILLED.replace("os.kill(os.getpid(), 9)", "time.sleep(0.05)").replace("import os, sys", "import os, sys, time")
+
+
+def test_who_is_killed_between_files_leaves_each_of_them_whole(workshop) -> None:
+    paths = [workshop.write(f"module_{number}.py", HOLD) for number in range(12)]
+    _, fixed = workshop.repair()
+    new = {name: content.decode() for name, content in fixed.program.written.items()}
+    assert sorted(new) == sorted(path.name for path in paths)
+    process = subprocess.Popen([sys.executable, "-c", SLOW, str(workshop.directory)])
+    while process.poll() is None and all(path.read_text() == HOLD for path in paths):
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -9
+    now = {path.name: path.read_text() for path in paths}
+    assert all(text in (HOLD, new[name]) for name, text in now.items())
+    assert len(set(now.values())) == 2
 
 
 def test_nothing_is_left_beside_the_file(workshop) -> None:
