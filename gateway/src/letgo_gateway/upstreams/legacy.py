@@ -9,7 +9,7 @@ from typing import Any
 
 from letgo_gateway.upstreams.calls import LEGACY, Call, Caller, Exchange, given, legacy_params
 from letgo_gateway.upstreams.endpoints import Endpoint
-from letgo_gateway.upstreams.errors import Garbage, Refused, SessionLost, UpstreamError
+from letgo_gateway.upstreams.errors import Garbage, Refused, SessionLost, TooSlow, UpstreamError
 from letgo_gateway.upstreams.events import EventReader
 from letgo_gateway.upstreams.exchanges import HttpExchange
 from letgo_gateway.upstreams.http import Http, Response, Url
@@ -82,9 +82,12 @@ class LegacySession:
         if call.log_level is not None and "logging" in self.about.get("capabilities", {}):
             await self._let_log(call.log_level)
         id = next(self._ids)
-        answer = await self._post(
-            request(id, call.method, legacy_params(call, id)), repeatable=call.method != "tools/call"
-        )
+        try:
+            body = request(id, call.method, legacy_params(call, id))
+            answer = await self._post(body, repeatable=call.method != "tools/call")
+        except (asyncio.CancelledError, TooSlow):
+            self._cancel(id)
+            raise
         if self.stateful and answer.status in (400, 404) and await self._is_lost(answer):
             answer.close()
             self.gone.set()
