@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL
 from tests.prove.conftest import APPS, Server
 
-from letgo.prove.application import App
+from letgo.prove.application import App, free_port
 from letgo.prove.models import Schedule
 from letgo.prove.outcome import Outcome, Verdict
 from letgo.prove.plan import Locust, Plan
@@ -220,10 +220,12 @@ def test_a_locustfile_may_have_a_shape_of_its_own(plan: Plan, tmp_path: Path) ->
     assert max(users) == 5
 
 
-def test_workers_that_others_start_share_the_load(plan: Plan, tmp_path: Path) -> None:
+def test_workers_that_others_start_share_the_load(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port("127.0.0.1", None)
+    monkeypatch.setattr("letgo.prove.locust.PORT", port)  # so that several of these tests can run at a time
     file = tmp_path / "locustfile.py"
     file.write_text(SHAPE.partition("class Stairs")[0])
-    command = [sys.executable, "-m", "locust", "-f", str(file), "--worker", "--master-host", "127.0.0.1"]
+    command = [sys.executable, "-m", "locust", "-f", str(file), "--worker", "--master-port", str(port)]
     with supervised(command, {}, tmp_path), supervised(command, {}, tmp_path):
         locust = Locust(file, attached=2)
         outcome = run(replace(plan, scenario=None, locust=locust, schedule=Schedule(4, 0, 5, 0)))
