@@ -11,9 +11,11 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 from gateway.tests.serving import Prepared, quick
 
 from letgo_gateway.preparing import prepare
+from letgo_gateway.settings import WrongSetting
 
 START_SECONDS = 120.0
 """A busy machine imports slowly."""
@@ -48,6 +50,11 @@ def test_it_serves_from_nothing_with_a_one_time_password(tmp_path: Path) -> None
 
 def test_the_password_is_told_once(prepared: Prepared, database_url: str) -> None:
     assert asyncio.run(prepare(quick(database_url))) is None
+
+
+def test_another_secret_key_than_the_databases_is_told(prepared: Prepared, database_url: str) -> None:
+    with pytest.raises(WrongSetting, match="GATEWAY_SECRET_KEY: another one"):
+        asyncio.run(prepare(quick(database_url, secret_key="another key, of thirty-two characters")))
 
 
 def said(directory: Path) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from letgo_gateway.database.base import Installation
 from letgo_gateway.database.changes import TOPICS, Change
 from letgo_gateway.database.engine import make_engine
 from letgo_gateway.database.migrating import migrate
@@ -14,7 +15,8 @@ from letgo_gateway.database.work import Database
 from letgo_gateway.identity.passwords import Passwords
 from letgo_gateway.identity.permissions import ROLES
 from letgo_gateway.identity.tables import Role, User
-from letgo_gateway.settings import Settings
+from letgo_gateway.keys import keys
+from letgo_gateway.settings import Settings, WrongSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,15 @@ class Administrator:
 
 
 async def prepare(settings: Settings) -> Administrator | None:
-    """Bring the database up to date. Returns the administrator if there was no user yet. Raises `DatabaseBusy`."""
+    """Bring the database up to date. Returns the administrator if there was no user yet.
+
+    Raises `DatabaseBusy`, `WrongSetting`.
+    """
     database = Database(make_engine(settings), settings.pool_waiting)
     try:
         async with database.reached("migrate"):
             await migrate(database.engine)
-        if await database.write(complete):
+        if await database.write(complete, keys(settings).fingerprint):
             return None
         password = secrets.token_urlsafe(12)
         hashed = await Passwords(settings.argon2_memory).hash(password)
@@ -41,8 +46,16 @@ async def prepare(settings: Settings) -> Administrator | None:
         await database.close()
 
 
-async def complete(db: AsyncSession) -> bool:
-    """Add the topics and the roles that are missing. Returns whether there are users."""
+async def complete(db: AsyncSession, fingerprint: str) -> bool:
+    """Add the topics and the roles that are missing. Returns whether there are users.
+
+    Raises `WrongSetting` if the database belongs to another secret key: nobody could use what is sealed in it.
+    """
+    known_key = await db.scalar(select(Installation.value).where(Installation.name == "key"))
+    if known_key is None:
+        db.add(Installation(name="key", value=fingerprint))
+    elif known_key != fingerprint:
+        raise WrongSetting("GATEWAY_SECRET_KEY: another one than this database was made with; give all hosts the same")
     topics = set(await db.scalars(select(Change.topic)))
     if missing := [{"topic": topic, "version": 0} for topic in TOPICS if topic not in topics]:
         await db.execute(insert(Change), missing)

@@ -30,6 +30,15 @@ class Base(DeclarativeBase):
     }
 
 
+class Installation(Base):
+    """What holds for all workers and hosts on this database: `key` is the fingerprint of the secret key."""
+
+    __tablename__ = "installation"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(String(255))
+
+
 class Identified:
     """A row with an id of its own, which no caller can choose."""
 

@@ -76,7 +76,8 @@ class NotKept(Exception):
 @router.get("/export")
 async def export_registries(rooms: Shared, principal: LoggedIn) -> Document:
     """All that one may read."""
-    entries = await rooms.database.read(read_document, principal)
+    found = await rooms.database.read(read_document, principal)
+    entries = {kind.topic: [_exported(kind, row, found) for row in found.rows[kind.topic]] for kind in KINDS}
     return Document(exported_at=now(), entries=entries)
 
 
@@ -90,29 +91,38 @@ async def import_registries(asked: Import, rooms: Shared, principal: LoggedIn) -
     return Report(kept=True, outcomes=outcomes)
 
 
-async def read_document(db: AsyncSession, principal: Principal) -> dict[Any, list[Row]]:
-    teams = {team.id: team.name for team in await db.execute(select(Team.id, Team.name))}
-    names = {kind: await _names(db, kind, principal) for kind in KINDS}
-    by_id = {kind: {entry: reference for reference, entry in known.items()} for kind, known in names.items()}
-    entries: dict[Any, list[Row]] = {}
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an export is made of, by registry: the rows, and the references by id; and the names of teams by id."""
+
+    rows: dict[Topic, list[Row]]
+    references: dict[Topic, dict[str, Reference]]
+    teams: dict[str, str]
+
+
+async def read_document(db: AsyncSession, principal: Principal) -> Found:
+    found = Found({}, {}, {team.id: team.name for team in await db.execute(select(Team.id, Team.name))})
     for kind in KINDS:
         rows = [plain(row) for row in (await db.execute(_own(kind, principal))).mappings()]
-        told = await completed(db, kind, rows)
-        entries[kind.topic] = [_exported(kind, row, teams, by_id) for row in told]
-    return entries
+        found.rows[kind.topic] = await completed(db, kind, rows)
+        names = await _names(db, kind, principal)
+        found.references[kind.topic] = {entry: reference for reference, entry in names.items()}
+    return found
 
 
-def _exported(kind: Kind, row: Row, teams: Mapping[str, str], by_id: Mapping[Kind, Mapping[str, Reference]]) -> Row:
+def _exported(kind: Kind, row: Row, found: Found) -> Row:
     given = given_of(kind, row)
     if row["has_secrets"]:
         given["has_secrets"] = True
     if (team := given.pop("team_id", None)) is not None:
-        given["team"] = teams[team]
+        given["team"] = found.teams[team]
     if (agent := given.pop("agent_id", None)) is not None:
-        given["agent"] = by_id[AGENTS].get(agent, (None, None))[-1]
+        given["agent"] = found.references["a2a"].get(agent, (None, None))[-1]
     if kind is SERVERS:
-        referred = [(item["kind"], by_id[ITEM_KINDS[item["kind"]]].get(item["id"])) for item in row["items"]]
-        given["items"] = [{"kind": name, "entry": list(entry)} for name, entry in referred if entry is not None]
+        items = [
+            (item["kind"], found.references[ITEM_KINDS[item["kind"]].topic].get(item["id"])) for item in row["items"]
+        ]
+        given["items"] = [{"kind": name, "entry": list(entry)} for name, entry in items if entry is not None]
     return given
 
 

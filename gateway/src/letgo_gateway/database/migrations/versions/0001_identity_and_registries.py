@@ -17,6 +17,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("topic", name=op.f("pk_change")),
     )
     op.create_table(
+        "installation",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_installation")),
+    )
+    op.create_table(
         "role",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("description", sa.String(), nullable=True),
@@ -412,4 +418,5 @@ def downgrade() -> None:
     op.drop_table("user")
     op.drop_table("team")
     op.drop_table("role")
+    op.drop_table("installation")
     op.drop_table("change")
