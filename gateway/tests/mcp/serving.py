@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 
 import httpx
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 P = ParamSpec("P")
@@ -19,7 +20,7 @@ PATIENCE = 150.0
 
 
 def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run a test in an event loop, and fail it if it never ends."""
+    """Run a test in an event loop of the kind that serves the gateway, and fail it if it never ends."""
 
     @wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -27,7 +28,8 @@ def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
             async with asyncio.timeout(PATIENCE):
                 await test(*args, **kwargs)
 
-        asyncio.run(bounded())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(bounded())
 
     return run
 

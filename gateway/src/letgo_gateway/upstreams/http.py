@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urljoin, urlsplit
 
 import httptools
@@ -136,8 +136,7 @@ class _Connection(asyncio.Protocol):
             raise self.lost
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # those of uvloop are not derived from it
 
     def data_received(self, data: bytes) -> None:
         try:
