@@ -6,7 +6,8 @@ from typing import NamedTuple
 from letgo.holds import Misuse, MisuseKind, Origin, Site, Source, Wait, WaitKind
 from letgo.holds import Step as TraceStep
 from letgo.lifetime.facts import Unresolved
-from letgo.lifetime.memo import Memo, body_of
+from letgo.lifetime.memo import Memo, Position, body_of
+from letgo.lifetime.order import importers_first
 from letgo.lifetime.values import FunctionValue, Key, Value
 from letgo.lifetime.waits import Waits
 from letgo.lifetime.world import NOWHERE, Chain, State, Traits, World
@@ -118,6 +119,7 @@ class Analysis:
         self.states: dict[str, Value] | None = None
         self.keepers: list[Place] = []  # the functions that may put something on a state
         self.definitions: dict[tuple[str, str], Site] = {}
+        self.order = importers_first(names)
 
     def misuse(
         self,
@@ -160,6 +162,9 @@ class Analysis:
         if found is None:
             found = self.always[id(function)] = _fixed(module, function, self._body_of(module, function))
         return found
+
+    def place(self, module: Module, line: int) -> Position:
+        return (self.order[id(module)], line)
 
     def consult(self, module: Module, function: Function) -> None:
         """What a function's body says matters to what is being followed."""

@@ -136,7 +136,8 @@ def summarise(
         interpret.run(frame, [(ir.ENTRY, 0, start) for start in _with_and_without(frame, world, arguments)])
         return finish(frame, alone=alone)
 
-    return analysis.memo.recall(context, follow, lambda: _unchanged(states), id(function))
+    place = analysis.place(value.symbol.module, function.line)
+    return analysis.memo.recall(context, place, follow, lambda: _unchanged(states))
 
 
 def _unchanged(states: dict[Key, State]) -> Summary:
@@ -560,6 +561,7 @@ def resume(
     )  # fmt: skip
     known, _ = analysis.memo.recall(
         context,
+        analysis.place(activation.value.symbol.module, activation.value.symbol.function.line),
         lambda: (_resumed(analysis, activation, inner, traits, raised), summary),  # kept, so that its id stays its own
         lambda: (None, summary),
     )

@@ -1,5 +1,6 @@
 """Locks of asyncio: whoever takes one waits only where another task can hold it, which is across an await."""
 
+import sys
 from collections.abc import Iterator
 
 from letgo.lifetime.analysis import Analysis, receiver_name
@@ -24,7 +25,8 @@ def is_contended(analysis: Analysis, module: Module, name: str) -> bool:
             for step in _steps_under(function, name)
         )
 
-    return analysis.memo.recall(("contended", id(module), name), look, lambda: True)
+    last = analysis.place(module, sys.maxsize)  # it leads to nothing else
+    return analysis.memo.recall(("contended", id(module), name), last, look, lambda: True)
 
 
 def _steps_under(function: Function, name: str) -> Iterator[StepNode]:

@@ -1,52 +1,49 @@
 """Remembers what following something gave, so that it is the same wherever it is asked for, and in whichever order.
 
-What is followed calls for other things to be followed, and these may come back to it: such a call is cut off, and what
-is found meanwhile holds only on this way round. It is forgotten when what it came back to is done; and what was found
-on another way is not believed while anything it led to is being followed. So the outcome of a root (an endpoint, or a
-function followed by itself) depends on nothing but the code: roots can be shared out between processes, and the one
-whose code has changed can be followed again without the others.
+What is followed calls for other things to be followed, and these may come back to it. Everything has a place in one
+order: the modules that import before those that are imported, and what is further up in a module before the rest. Most
+calls lead on in it, and no circle of calls is without one that leads back. So only so many of these are followed in a
+row, and then the way is cut off. What is found depends on the code and on how many calls back are left, and on nothing
+that was followed before: it is the same on every way, each thing is followed a few times at most, and roots (endpoints,
+or functions followed by themselves) can be shared out between processes, or followed again without the others.
 """
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from letgo.lifetime.facts import Fact
 
-MAX_DEPTH = 24
-MAX_CONTEXTS = 5000
-"""How much is followed from one root, where there is no end to it."""
+MOST_BACK = 8
+"""How many calls back are followed in a row."""
 
-MAX_ROUNDS = 3
-"""How often a function is followed inside of itself, with other arguments each time: these may grow without end."""
+AGAIN = 3
+"""For how many calls back one counts that leads to where it comes from: its arguments may grow each time."""
+
+MAX_DEPTH = 600
+"""How many calls are followed in a row: a bound for Python's stack, which programs of people stay far away from."""
 
 Found = TypeVar("Found")
 Bits = int
 """A set of numbers: a million unions of these take less time than of ten thousand sets."""
 
-TOO_DEEP = 1
-"""The number of no context: a way was cut off because it was too deep."""
+Position: TypeAlias = tuple[int, int]
+"""Where something stands in the order of calls: the number of its module, and its line."""
 
 
 @dataclass(slots=True)
 class Reached:
-    """What following something has led to: contexts, code whose content matters, facts. `cut` are the contexts that
-    it came back to, `depth` how many levels lie below, `level` the one it was followed on."""
+    """What following something has led to: code whose content matters, and facts. `is_cut` tells whether some way was
+    cut off."""
 
-    contexts: Bits = 0
     code: Bits = 0
     facts: Bits = 0
-    cut: Bits = 0
-    depth: int = 0
-    level: int = 0
+    is_cut: bool = False
 
     def add(self, inner: "Reached") -> None:
-        self.contexts |= inner.contexts
         self.code |= inner.code
         self.facts |= inner.facts
-        self.cut |= inner.cut
-        self.depth = max(self.depth, inner.depth + 1)
+        self.is_cut |= inner.is_cut
 
 
 class Memo:
@@ -56,26 +53,18 @@ class Memo:
         self.reached = Reached()
         self.facts: dict[Fact, Bits] = {}
         self.code: dict[str, Bits] = {}
+        self.steps = 0
         self._contexts: dict[Hashable, int] = {}
-        self._running: Bits = 0
+        self._place: Position = (-1, 0)
+        self._back = MOST_BACK
         self._level = 0
-        self._steps = 0
-        self._rounds: Counter[int] = Counter()
-        self._lasting: dict[int, tuple[Any, Reached]] = {}
-        self._passing: dict[int, tuple[Any, Reached]] = {}
+        self._whole: dict[int, tuple[Any, Reached]] = {}
+        self._cut: dict[tuple[int, int], tuple[Any, Reached]] = {}
 
     def begin(self) -> None:
         """A new root: nothing is being followed."""
         self.reached = Reached()
-        self._running = TOO_DEEP
-        self._level = 0
-        self._steps = 0
-        self._passing.clear()
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether more was to be followed from this root than `MAX_CONTEXTS`."""
-        return self._steps > MAX_CONTEXTS
+        self._place, self._back, self._level = (-1, 0), MOST_BACK, 0
 
     def note(self, fact: Fact) -> None:
         bit = self.facts.get(fact)
@@ -96,71 +85,37 @@ class Memo:
         self.reached.code |= bit
 
     def recall(
-        self,
-        context: Hashable,
-        follow: Callable[[], Found],
-        otherwise: Callable[[], Found],
-        function: int | None = None,
+        self, context: Hashable, place: Position, follow: Callable[[], Found], otherwise: Callable[[], Found]
     ) -> Found:
-        """What `follow` finds in this context, which is one of `function`, by its id. `otherwise` stands for it where
-        the way must be cut off."""
+        """What `follow` finds in this context. `otherwise` stands for it where the way must be cut off."""
+        back = self._back - (AGAIN if place == self._place else place < self._place)
+        if back < 0 or self._level >= MAX_DEPTH:
+            self.reached.is_cut = True
+            return otherwise()
         number = self._contexts.get(context)  # the only time that it is hashed: contexts are large
         if number is None:
-            number = self._contexts[context] = len(self._contexts) + 1
-        for known in (self._lasting.get(number), self._passing.get(number)):
-            if known is not None and self._holds(known[1]):
-                self.reached.add(known[1])
-                found: Found = known[0]
-                return found
-        self._steps += 1
-        bit = 1 << number
-        if self._running & bit or self._level >= MAX_DEPTH or self._steps > MAX_CONTEXTS:
-            self.reached.cut |= bit if self._running & bit else TOO_DEEP
-            return otherwise()
-        if function is None:
-            return self._follow(number, bit, follow)
-        return self._follow_function(number, bit, follow, otherwise, function)
+            number = self._contexts[context] = len(self._contexts)
+        known = self._whole.get(number) or self._cut.get((number, back))
+        if known is None:
+            known = self._follow(place, back, follow)
+            if known[1].is_cut:
+                self._cut[number, back] = known
+            else:
+                self._whole[number] = known
+        found: Found = known[0]
+        self.reached.add(known[1])
+        return found
 
-    def _follow_function(
-        self, number: int, bit: Bits, follow: Callable[[], Found], otherwise: Callable[[], Found], function: int
-    ) -> Found:
-        """Follows a function, or cuts it off where it is being followed for the last time already. What was found on
-        the way round holds only there, as if each of the rounds were one context."""
-        around = 1 << self._contexts.setdefault(("rounds", function), len(self._contexts) + 1)
-        if self._rounds[function] >= MAX_ROUNDS:
-            self.reached.cut |= around
-            self.reached.contexts |= around
-            return otherwise()
-        self._rounds[function] += 1
-        try:
-            return self._follow(number, bit | (around & ~self._running), follow, bit)
-        finally:
-            self._rounds[function] -= 1
-
-    def _holds(self, reached: Reached) -> bool:
-        """Whether following it anew would find the same."""
-        if reached.cut:
-            return self._level >= reached.level or not reached.cut & TOO_DEEP
-        return not reached.contexts & self._running and self._level + reached.depth < MAX_DEPTH
-
-    def _follow(self, number: int, bit: Bits, follow: Callable[[], Found], own: Bits = 0) -> Found:
-        outer, inner = self.reached, Reached(contexts=own or bit, level=self._level)
-        self.reached = inner
-        self._running |= bit
+    def _follow(self, place: Position, back: int, follow: Callable[[], Found]) -> tuple[Found, Reached]:
+        self.steps += 1
+        outer, inner = (self.reached, self._place, self._back), Reached()
+        self.reached, self._place, self._back = inner, place, back
         self._level += 1
         try:
-            found = follow()
+            return follow(), inner
         finally:
             self._level -= 1
-            self._running &= ~bit
-            self.reached = outer
-        if inner.cut & bit:
-            inner.cut &= ~bit
-            self._passing = {key: known for key, known in self._passing.items() if not known[1].cut & bit}
-        memory = self._passing if inner.cut else self._lasting
-        memory[number] = (found, inner)
-        outer.add(inner)
-        return found
+            self.reached, self._place, self._back = outer
 
 
 def body_of(path: str, qualname: str) -> str:

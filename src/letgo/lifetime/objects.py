@@ -224,11 +224,13 @@ def is_session_type(analysis: Analysis, value: Value | None) -> str | None:
 
 def variable(analysis: Analysis, module: Module, name: str) -> Value | None:
     """A module's variable: what its assignments give. A session among them is shared by all who use it."""
+    steps = analysis.names.assignments(module, name)
+    place = analysis.place(module, -min((step.line for step in steps), default=0))  # made of those further up
 
     def follow() -> Value | None:
-        return either(*(_assigned(analysis, module, name, step) for step in analysis.names.assignments(module, name)))
+        return either(*(_assigned(analysis, module, name, step) for step in steps))
 
-    return analysis.memo.recall(("variable", id(module), name), follow, lambda: None)
+    return analysis.memo.recall(("variable", id(module), name), place, follow, lambda: None)
 
 
 def _assigned(analysis: Analysis, module: Module, name: str, step: Assign) -> Value | None:
@@ -291,7 +293,8 @@ def is_model(analysis: Analysis, symbol: ClassSymbol) -> bool:
 
 def field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | None:
     """What a class body says of an attribute, by annotation or by value."""
-    return analysis.memo.recall(("field", cls, name), lambda: _field_value(analysis, cls, name), lambda: None)
+    place = analysis.place(cls.module, cls.cls.line)
+    return analysis.memo.recall(("field", cls, name), place, lambda: _field_value(analysis, cls, name), lambda: None)
 
 
 def _field_value(analysis: Analysis, cls: ClassSymbol, name: str) -> Value | None:
@@ -339,7 +342,7 @@ def class_attributes(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value]:
             analysis.consult(cls.module, method)
         return construction.attributes_of_a_new(analysis, cls)
 
-    return analysis.memo.recall(("attributes", cls), follow, dict)
+    return analysis.memo.recall(("attributes", cls), analysis.place(cls.module, cls.cls.line), follow, dict)
 
 
 __all__ = [

@@ -104,6 +104,12 @@ class ClassValue(NamedTuple):
 class ModuleValue(NamedTuple):
     module: Module
 
+    def __eq__(self, other: object) -> bool:  # there is one of each module, and it is large
+        return isinstance(other, ModuleValue) and self.module is other.module
+
+    def __hash__(self) -> int:
+        return hash(self.module.path)
+
 
 class FunctionValue(NamedTuple):
     """A function of the code base, with what it is bound to and what it has captured.
