@@ -124,8 +124,14 @@ def change_password(client: TestClient, email: str, one_time: str) -> Caller:
 
 
 def quick(database_url: str, **changed: Any) -> Settings:
-    """Settings in which passwords cost little; the guard is that of the tests."""
-    values: Mapping[str, Any] = {"argon2_memory": 64, "guard": "off", "log_level": "error", "secret_key": KEY}
+    """Settings in which passwords cost little, and a busy machine has its time; the guard is that of the tests."""
+    values: Mapping[str, Any] = {
+        "argon2_memory": 64,
+        "guard": "off",
+        "log_level": "error",
+        "secret_key": KEY,
+        "pool_timeout": 30,
+    }
     return Settings(database_url=database_url, **(values | changed))
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -141,12 +140,11 @@ def test_a_full_pool_refuses_in_its_time_and_more_waiters_than_allowed_at_once(d
             holders = [asyncio.create_task(database.read(hold, release, held)) for _ in range(2)]
             for _ in holders:
                 await held.acquire()
-            began = monotonic()
             waiters = [asyncio.create_task(database.read(teams)) for _ in range(3)]
             await asyncio.sleep(0)
             with pytest.raises(DatabaseBusy, match="too many requests"):
                 await database.read(teams)
-            assert monotonic() - began < 0.3, "refused at once, and not after the time that others wait"
+            assert not any(waiter.done() for waiter in waiters), "refused at once, while the others still wait"
             for answer in await asyncio.gather(*waiters, return_exceptions=True):
                 assert isinstance(answer, DatabaseBusy)
             release.set()
@@ -157,7 +155,7 @@ def test_a_full_pool_refuses_in_its_time_and_more_waiters_than_allowed_at_once(d
 
 
 def test_a_full_pool_answers_503_while_kept_lists_and_the_loop_go_on(start: StartGateway) -> None:
-    gateway: RunningGateway = start(pool_size=1, pool_timeout=0.2, changes_interval=600)
+    gateway: RunningGateway = start(pool_size=1, pool_timeout=1, changes_interval=600)
     gateway.admin.get("/tools")
     database = gateway.rooms.database
     portal = gateway.client.portal

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from gateway.tests.serving import Caller, RunningGateway, StartGateway
 
 TOOL = {"name": "echo", "url": "https://api.example/echo", "method": "GET"}
@@ -52,10 +53,14 @@ def test_unknown_scopes_names_in_use_and_servers_of_others_are_refused(gateway: 
     ann.post("/tokens", {"name": "u", "server_id": server["id"]}, expect=404)
 
 
-def test_a_token_expires(gateway: RunningGateway) -> None:
-    token = gateway.user("ann").with_token(expires_in_days=2 / 86_400)
-    token.get("/tools")
-    assert eventually(lambda: token.raw("GET", "/tools").status_code == 401)
+def test_a_token_expires(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = gateway.user("ann")
+    week, forever = ann.with_token(expires_in_days=7), ann.with_token(expires_in_days=None)
+    for days, status in ((0, 200), (6, 200), (8, 401)):
+        later = time.time() + days * 86_400
+        monkeypatch.setattr("letgo_gateway.identity.authenticating.time", lambda later=later: later)
+        assert week.raw("GET", "/tools").status_code == status
+        assert forever.raw("GET", "/tools").status_code == 200
 
 
 def test_a_revoked_token_is_refused_at_once_and_its_name_is_free(gateway: RunningGateway) -> None:
@@ -73,7 +78,10 @@ def test_a_revoked_token_is_refused_at_once_and_its_name_is_free(gateway: Runnin
     Caller(gateway.client, other["secret"]).get("/tools", 401)
 
 
-def test_the_secret_is_told_once_and_the_last_use_is_written(start: StartGateway) -> None:
+def test_the_secret_is_told_once_and_the_last_use_is_written(
+    start: StartGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("letgo_gateway.identity.authenticating.USES_SECONDS", 0.1)
     gateway = start()
     ann = gateway.user("ann")
     given = ann.post("/tokens", {"name": "laptop"})

@@ -36,7 +36,7 @@ def test_metrics_count_requests_by_route_and_not_by_path(start: StartGateway) ->
     assert counted("/tools/{entry_id}", "404") - before[0] == 3
     assert counted("none", "404") - before[1] == 3
     text = gateway.anybody.raw("GET", "/metrics").text
-    assert 'letgo_gateway_pool_connections{state="out"} 0.0' in text
+    assert 'letgo_gateway_pool_connections{state="out"}' in text
     assert "letgo_" in text.replace("letgo_gateway_", ""), "the guard's own are among them"
 
 
