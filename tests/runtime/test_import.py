@@ -16,7 +16,11 @@ print(json.dumps([took, sorted({name.partition(".")[0] for name in set(sys.modul
 
 
 def test_it_imports_the_standard_library_sqlalchemy_and_starlette_alone_and_fast() -> None:
-    runs = [json.loads(subprocess.check_output([sys.executable, "-c", MEASURE])) for _ in range(5)]
-    foreign = {name for _, names in runs for name in names} - sys.stdlib_module_names - {"letgo"}
-    assert foreign <= {"sqlalchemy", "starlette"}
-    assert min(took for took, _ in runs) < 0.03
+    quickest = float("inf")
+    for _ in range(12):  # until other work leaves the processor alone for so long
+        took, names = json.loads(subprocess.check_output([sys.executable, "-c", MEASURE]))
+        assert set(names) - sys.stdlib_module_names - {"letgo"} <= {"sqlalchemy", "starlette"}
+        quickest = min(quickest, took)
+        if quickest < 0.03:
+            break
+    assert quickest < 0.03
