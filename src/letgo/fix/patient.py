@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from letgo.fix.syntax import Definition, Syntax, With, names_in, own_nodes, spelled
 from letgo.holds import Finding, Hold, Misuse, MisuseKind, Origin, Site, Source
@@ -208,11 +208,15 @@ class Patient:
 
 def stores(node: ast.AST, name: str) -> int:
     """How often a name, or one that it is an attribute of, is bound in a piece of code."""
-    return sum(
-        isinstance(part, ast.Name | ast.Attribute)
-        and isinstance(part.ctx, ast.Store)
-        and f"{name}.".startswith(f"{spelled(part)}.")
+    return sum(f"{name}.".startswith(f"{stored}.") for stored in _stored(node))
+
+
+@lru_cache(maxsize=4096)
+def _stored(node: ast.AST) -> tuple[str, ...]:
+    return tuple(
+        spelled(part)
         for part in ast.walk(node)
+        if isinstance(part, ast.Name | ast.Attribute) and isinstance(part.ctx, ast.Store)
     )
 
 
