@@ -31,7 +31,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import Chain, World
 from letgo.source.names import ClassSymbol, FunctionSymbol, ModuleSymbol
-from letgo.source.program import Attr, Call, Const, Name, Raise, Return
+from letgo.source.program import Attr, Call, Const, Dict, Name, Raise, Return
 
 TYPE_PARAMETERS = {
     "strawberry.Info.context": 0,
@@ -215,13 +215,18 @@ def row_attribute(frame: Frame, world: World, value: Row, name: str, line: int) 
 
 def _is_lazy(frame: Frame, value: Row, name: str) -> bool:
     """Whether the attribute is a relationship that is loaded when it is first read."""
-    if value.model is None:
+    if value.model is None or value.loads:
         return False
     found = frame.analysis.names.find_field(value.model, name)
     match found[1].value if found else None:
         case Call(Name(maker) | Attr(_, maker, _), _, keywords, _) if maker.lower() == "relationship":
-            how = dict(keywords).get("lazy", Const("select"))
-            return how == Const("select")
+            given = dict(keywords)
+            through = given.get("sa_relationship_kwargs", Dict((), ()))  # SQLModel's way to say it
+            return isinstance(through, Dict) and all(
+                how == Const("select")
+                for key, how in [(Const("lazy"), given.get("lazy", Const("select"))), *zip(*through, strict=True)]
+                if key == Const("lazy")
+            )
     return False
 
 
@@ -249,12 +254,12 @@ def iterate(frame: Frame, world: World, value: Value | None, line: int) -> Value
     match value:
         case Many(item):
             return item
-        case Result(key, model):
-            return Row(key, model)
-        case Query(key, model):
+        case Result():
+            return Row(*value)
+        case Query(key):
             arm(frame, world, key, Chain(frame.at(line), (), frame.traits_of(key).certain))
             frame.touched = True
-            return Row(key, model)
+            return Row(*value)
         case Lazy(_, _, "generator"):
             return calls.drain(frame, world, value, line)
         case Together(parts):

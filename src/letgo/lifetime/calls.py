@@ -87,6 +87,8 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
         receiver = interpret.evaluate(frame, world, func.value)
         arguments = evaluate_arguments(frame, world, expr)
         frame.ways = ()
+        if _is_collected(world, receiver, func, arguments):
+            return None
         if _runs_the_app(frame, expr):
             external_wait(frame, world, WaitKind.EXTERNAL, func.name, expr.line)
         return call_method(frame, world, receiver, func.name, arguments, expr)
@@ -98,6 +100,17 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
     if callee is None:
         return guesses.unknown_call(frame, world, receiver_name(func), arguments, expr.line)
     return apply(frame, world, callee, arguments, expr.line)
+
+
+def _is_collected(world: World, receiver: Value | None, func: Attr, arguments: Arguments) -> bool:
+    """Whether the call puts a coroutine or a task into a list, which then has it."""
+    given = arguments.get(0, "")
+    if func.name not in ("append", "add") or not isinstance(given, Lazy) or not isinstance(func.value, Name):
+        return False
+    if not isinstance(receiver, Many | Record | None):
+        return False
+    world.bind(func.value.id, Many(either(given, receiver.item) or given if isinstance(receiver, Many) else given))
+    return True
 
 
 def _runs_the_app(frame: Frame, expr: Call) -> bool:
@@ -150,10 +163,10 @@ def call_method(
             return _each(frame, world, parts, lambda part: call_method(frame, world, part, name, arguments, expr))
         case Session(key):
             return orm.session_method(frame, world, key, name, arguments, line)
-        case Query(key, model):
+        case Query():
             return orm.query_method(frame, world, receiver, name, line)
-        case Result(key, model):
-            return orm.result_method(key, model, name)
+        case Result():
+            return orm.result_method(receiver, name)
         case Transaction(key, _):
             return orm.transaction_method(frame, world, key, name, line)
         case Factory():
@@ -161,7 +174,7 @@ def call_method(
         case Stack():
             return exitstacks.method(frame, world, receiver, name, arguments, line)
         case Selectable():
-            return None if name == "options" else receiver
+            return receiver._replace(loads=True) if name == "options" else receiver
         case Object("contextvars.ContextVar", (declared, Text(variable))) if name == "get":
             dotted = objects.is_session_type(frame.analysis, declared)
             factory = Factory(variable, bool(dotted) and is_async(dotted or ""), None, False, True)
@@ -302,9 +315,9 @@ def invoke(
     function = value.symbol.function
     if function.is_generator:
         bound = bind(frame.analysis, value, arguments)
-        return Lazy(value, tuple(bound.items()), "context" if value.manages else "generator")
+        return Lazy(value, tuple(bound.items()), "context" if value.manages else "generator", certain)
     if function.is_async:
-        return Lazy(value, tuple(bind(frame.analysis, value, arguments).items()), "coroutine")
+        return Lazy(value, tuple(bind(frame.analysis, value, arguments).items()), "coroutine", certain)
     activation = run(frame, world, value, arguments, line, certain=certain)
     _rebind_receiver(frame, world, activation, receiver_expr, line)
     return returned(frame, world, activation, line)
@@ -374,8 +387,8 @@ def bind(analysis: Analysis, value: FunctionValue, arguments: Arguments) -> dict
 def await_value(frame: Frame, world: World, value: Value | None, line: int) -> Value | None:
     """`await value`: a coroutine's body runs here."""
     match value:
-        case Lazy(function, bound, "coroutine"):
-            activation = functions.execute(frame, world, function, dict(bound), line)
+        case Lazy(function, bound, "coroutine", certain):
+            activation = functions.execute(frame, world, function, dict(bound), line, certain=certain)
             return returned(frame, world, activation, line)
         case Together(parts):
             results = [await_value(frame, world, part, line) for part in parts]
@@ -389,7 +402,9 @@ def await_value(frame: Frame, world: World, value: Value | None, line: int) -> V
 
 def drain(frame: Frame, world: World, value: Lazy, line: int, *, streaming: bool = False) -> Value | None:
     """A generator is run. If it hands out a session, that one is as it is at the yield; else it runs to its end."""
-    activation = functions.execute(frame, world, value.function, dict(value.arguments), line, streaming=streaming)
+    activation = functions.execute(
+        frame, world, value.function, dict(value.arguments), line, certain=value.certain, streaming=streaming
+    )
     given = functions.yields_of(activation)
     if isinstance(given, Session):
         functions.at_yields(frame, world, activation, line)

@@ -16,6 +16,7 @@ from letgo.lifetime.values import (
     FunctionValue,
     Instance,
     Lazy,
+    Many,
     Object,
     Query,
     Session,
@@ -129,7 +130,8 @@ def declared_session(
     if returns is None or next(iter(sessions_of(seen)), None) is not None:
         return None
     declared = objects.annotation_value(frame.analysis, symbol.module, symbol.function, returns)
-    dotted = objects.is_session_type(frame.analysis, declared)
+    given = declared.item if isinstance(declared, Many) and symbol.function.is_generator else declared
+    dotted = objects.is_session_type(frame.analysis, given)
     if dotted is None:
         return None
     return new_session(frame, world, Factory(symbol.function.name, is_async(dotted), None, False, False), line)

@@ -39,7 +39,8 @@ def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tup
         case Stack():
             return context, Entered("stack", value=context)
         case Object(dotted):
-            if dotted != "asyncio.Lock" or is_contended(frame.analysis, frame.module, receiver_name(step.value)):
+            is_lock = dotted in ("asyncio.Lock", "asyncio.Condition")
+            if not is_lock or is_contended(frame.analysis, frame.module, receiver_name(step.value)):
                 _wait_at(frame, world, dotted, ("__aenter__" if step.is_async else "__enter__"), step.line)
             return context, Entered("external", value=context)
         case AnyOf(parts):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from letgo.holds import Wait, WaitKind
 from letgo.lifetime import attributes, calls, construction, contexts, effects, exitstacks, sqlalchemy
 from letgo.lifetime.analysis import Frame
+from letgo.lifetime.tasks import is_awaited
 from letgo.lifetime.values import (
     FALSE,
-    TRUE,
     AnyOf,
     ClassValue,
     Constant,
@@ -32,6 +32,7 @@ from letgo.lifetime.values import (
     Together,
     Transaction,
     Value,
+    either,
     options,
 )
 from letgo.lifetime.world import UNTOUCHED, Chain, World
@@ -67,6 +68,9 @@ def call(
     if known_of.response is not None:
         return _respond(frame, world, known_of.response, dotted, arguments, line)
     if known_of.task is not None and known_of.runs is None:
+        given = arguments.get(known_of.task, "")
+        if isinstance(given, Lazy) and given.kind == "coroutine" and is_awaited(frame.function, line):
+            return given  # what it does holds the transactions that are open then
         start_task(frame, world, dotted, arguments, known_of.task, line)
         return Object(dotted) if known_of.client else None
     if known_of.runs is not None:
@@ -125,7 +129,7 @@ def database_call(
         return True, _connection(frame, world, name, line)
     if dotted in sqlalchemy.STATEMENTS:
         model = arguments.positional[0] if arguments.positional else None
-        return True, Selectable(model.symbol) if isinstance(model, ClassValue) else None
+        return True, Selectable(model.symbol if isinstance(model, ClassValue) else None)
     if dotted in sqlalchemy.FLASK_EXTENSIONS:
         return True, Object(dotted)
     if dotted.startswith("letgo.runtime."):
@@ -194,8 +198,6 @@ def python_call(
         case "functools.wraps" | "functools.lru_cache" | "functools.cache":
             return True, None
         case "builtins.isinstance":
-            if effects.FAILED in world.env:  # which exception it is, as a rule
-                world.bind(effects.DOUBTFUL, TRUE)
             return True, None
         case "builtins.next" | "builtins.anext":
             return True, _next(frame, world, first, line)
@@ -364,11 +366,15 @@ def _drain_given(frame: Frame, world: World, dotted: str, arguments: Arguments, 
 
 
 def _drain_many(frame: Frame, world: World, value: Many, line: int) -> Value | None:
-    if isinstance(value.item, Lazy):
-        given = (
-            calls.drain(frame, world, value.item, line)
-            if value.item.kind == "generator"
-            else calls.await_value(frame, world, value.item, line)
+    lazy = [option for option in options(value.item) if isinstance(option, Lazy)]
+    if not lazy:
+        return value
+    given = either(
+        *(
+            calls.drain(frame, world, option, line)
+            if option.kind == "generator"
+            else calls.await_value(frame, world, option, line)
+            for option in lazy
         )
-        return None if given is None else Many(given)
-    return value
+    )
+    return None if given is None else Many(given)

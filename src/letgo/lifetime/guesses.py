@@ -28,7 +28,8 @@ _COMMON = frozenset(
     "get set add pop put post items keys values append extend update copy close open read write send run start stop "
     "join split strip format encode decode filter first all count delete create save load execute commit remove clear "
     "info debug warning error exception index find replace lower upper dict json model_dump insert sort next stream "
-    "search query submit result fetch request patch connect".split()
+    "search query submit result fetch request patch connect "
+    "flush refresh expunge rollback scalar scalars merge begin".split()  # of a session, too
 )
 
 

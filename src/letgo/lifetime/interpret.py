@@ -19,6 +19,7 @@ from letgo.lifetime.values import (
     FALSE,
     NONE,
     TRUE,
+    ClassValue,
     Constant,
     Factory,
     FunctionValue,
@@ -38,6 +39,7 @@ from letgo.lifetime.values import (
 from letgo.lifetime.world import OPEN, Signature, State, World, join, join_states, signature
 from letgo.source import program as ir
 from letgo.source.conditions import ANSWER
+from letgo.source.names import External
 
 MAX_WORLDS = 10
 MAX_VISITS = 400
@@ -65,12 +67,9 @@ def _name(frame: Frame, world: World, expr: ir.Name) -> Value | None:
 
 
 def capture(frame: Frame, world: World, value: FunctionValue) -> FunctionValue:
-    mentions = value.symbol.function.mentions
-    captured = tuple(
-        (name, held)
-        for name, held in sorted(world.env.items())
-        if name in mentions and name != value.symbol.function.name and name[0] != "."
-    )
+    function = value.symbol.function
+    around = function.mentions - function.names - {function.name}
+    captured = tuple((name, held) for name, held in sorted(world.env.items()) if name in around and name[0] != ".")
     cut = simplify(value._replace(captured=captured))
     return cut if isinstance(cut, FunctionValue) else value
 
@@ -306,7 +305,14 @@ def _as_declared(frame: Frame, world: World, step: ir.Assign) -> Value | None:
         return None
     if dotted is None and (step.annotation or not functions.looks_like_a_session(frame.function, step.target.id)):
         return None
+    made = step.value.value if isinstance(step.value, ir.Await) else step.value
+    if isinstance(made, ir.Call) and _is_outside(frame, made.func):
+        return None  # a library that is known has sessions and connections of its own
     return construction.session_from_elsewhere(frame, world, step.target.id, step.line, dotted)
+
+
+def _is_outside(frame: Frame, func: ir.Expr) -> bool:
+    return isinstance(frame.analysis.names.resolve(frame.module, func, frame.function), External)
 
 
 def _delete_step(frame: Frame, world: World, step: ir.Delete) -> bool:
@@ -368,6 +374,10 @@ def _assume_step(frame: Frame, world: World, step: ir.Assume) -> bool:
     value = world.env.get(name)
     if step.test == "equals":
         return value is None or _equals(frame, world, value, step)
+    if step.test == "instance":
+        if FAILED in world.env:  # it asks which exception it is, as a rule
+            world.bind(DOUBTFUL, TRUE)
+        return value is None or _is_instance(frame, world, name, value, step)
     for option in options(value):
         if _possible(option, step):
             break
@@ -402,6 +412,23 @@ def _equals(frame: Frame, world: World, value: Value, step: ir.Assume) -> bool:
     if not all(isinstance(option, EXACT) for option in (*options(value), *others)):
         return True
     return any((option in others) == step.holds for option in options(value))
+
+
+def _is_instance(frame: Frame, world: World, name: str, value: Value, step: ir.Assume) -> bool:
+    """Leaves of the value's alternatives those that are, or are not, of one of the classes; whether there are any."""
+    classes = [evaluate(frame, world, other) for other in step.others]
+    symbols = [cls.symbol for cls in classes if isinstance(cls, ClassValue)]
+    if len(symbols) < len(classes):
+        return True
+    names = frame.analysis.names
+    known = [option for option in options(value) if isinstance(option, Instance)]
+    of_them = [option for option in known if any(base in symbols for base in names.mro(option.cls))]
+    if step.holds and not of_them:
+        return True  # an object may be of a subclass of what it is declared as
+    kept = [option for option in options(value) if option not in known or (option in of_them) == step.holds]
+    if kept:
+        world.bind(name, either(*kept))
+    return bool(kept)
 
 
 def _possible(value: Value, step: ir.Assume) -> bool:

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 from letgo.lifetime.analysis import Analysis, receiver_name
 from letgo.source.definitions import functions_within
-from letgo.source.program import Await, Call, Enter, Function, Leave, Module, Next, StepNode, Yield
+from letgo.source.program import Attr, Await, Call, Enter, Function, Leave, Module, Next, StepNode, Yield
 
 
 def is_contended(analysis: Analysis, module: Module, name: str) -> bool:
     """Whether some `async with` on a lock of this name gives way while it holds the lock, in the module that uses it.
 
-    Awaiting a coroutine of the same module that never gives way itself is none: it runs on at once.
+    Awaiting a coroutine of the same module that never gives way itself is none: it runs on at once. Nor is waiting for
+    the condition that the lock belongs to, which gives it back meanwhile.
     """
 
     def look() -> bool:
@@ -19,7 +20,7 @@ def is_contended(analysis: Analysis, module: Module, name: str) -> bool:
         for function in functions:
             analysis.consult(module, function)
         return any(
-            _gives_way(step, functions, frozenset())
+            _gives_way(step, functions, frozenset({f"{name}.wait", f"{name}.wait_for"}))
             for function in functions
             if name in function.mentions
             for step in _steps_under(function, name)
@@ -65,8 +66,11 @@ def _gives_way(step: StepNode, known: tuple[Function, ...], passed: frozenset[st
 
 
 def _runs_on(awaited: Await, known: tuple[Function, ...], passed: frozenset[str]) -> bool:
-    """Whether what is awaited is a coroutine, by its name in the module, that never gives way."""
-    name = receiver_name(awaited.value.func) if isinstance(awaited.value, Call) else ""
+    """Whether what is awaited is a coroutine, by its name in the module, that never gives way, or in `passed`."""
+    func = awaited.value.func if isinstance(awaited.value, Call) else None
+    name = receiver_name(func)
+    if isinstance(func, Attr) and f"{receiver_name(func.value)}.{name}" in passed:
+        return True
     called = [function for function in known if function.name == name and function.is_async]
     return name in passed or (
         bool(called)

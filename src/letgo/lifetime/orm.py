@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING
 
 from letgo.lifetime import calls, effects, objects, sqlalchemy
 from letgo.lifetime.analysis import Frame
-from letgo.lifetime.values import ClassValue, Key, Many, Query, Result, Row, Selectable, Session, Transaction, Value
+from letgo.lifetime.values import (
+    ClassValue,
+    Instance,
+    Key,
+    Many,
+    Query,
+    Result,
+    Row,
+    Selectable,
+    Session,
+    Transaction,
+    Value,
+)
 from letgo.lifetime.world import Chain, World
 from letgo.source.names import ClassSymbol
 
@@ -28,6 +40,8 @@ def session_method(frame: Frame, world: World, key: Key, name: str, arguments: A
         case "touch":
             if name in sqlalchemy.WRITES:
                 effects.touch(frame, world, key, line)
+            if name == "add":
+                _take(frame, world, key, arguments.get(0, "instance"))
         case "build":
             return Query(key, _model(frame, arguments.get(0, "entity")))
         case "commit":
@@ -48,15 +62,20 @@ def session_method(frame: Frame, world: World, key: Key, name: str, arguments: A
     return None
 
 
+def _take(frame: Frame, world: World, key: Key, value: Value | None) -> None:
+    """An object that was added belongs to the session from now on, like one that was queried."""
+    if isinstance(value, Instance) and objects.is_model(frame.analysis, value.cls):
+        for name in [name for name, held in world.env.items() if held is value]:
+            world.bind(name, Row(key, value.cls))
+
+
 def _fetched(frame: Frame, key: Key, name: str, arguments: Arguments) -> Value | None:
-    model = _model(frame, arguments.get(0, "statement") or arguments.get(0, "entity"))
-    if "options" in arguments.keywords:
-        model = None  # loaders among them may have loaded any relationship
-    if name in ("get", "get_one", "merge", "scalar", "first"):
-        return Row(key, model)
     if name == "refresh":
         return None
-    return Result(key, model)
+    statement = arguments.get(0, "statement") or arguments.get(0, "entity")
+    loads = "options" in arguments.keywords or (isinstance(statement, Selectable) and statement.loads)
+    kind = Row if name in ("get", "get_one", "merge", "scalar", "first") else Result
+    return kind(key, _model(frame, statement), loads)
 
 
 def _model(frame: Frame, value: Value | None) -> ClassSymbol | None:
@@ -73,23 +92,23 @@ def _model(frame: Frame, value: Value | None) -> ClassSymbol | None:
 def query_method(frame: Frame, world: World, query: Query, name: str, line: int) -> Value | None:
     """A legacy query: the methods that build give a query, the others run it."""
     if name not in sqlalchemy.QUERY_TERMINALS:
-        return query._replace(model=None) if name == "options" else query
+        return query._replace(loads=True) if name == "options" else query
     traits = frame.traits_of(query.key)
     effects.arm(frame, world, query.key, Chain(frame.at(line), (), traits.certain, name))
     if name in ("delete", "update"):
         effects.touch(frame, world, query.key, line)
         return None
     if name in ("first", "one", "one_or_none", "get"):
-        return Row(query.key, query.model)
-    return Many(Row(query.key, query.model)) if name == "all" else None
+        return Row(*query)
+    return Many(Row(*query)) if name == "all" else None
 
 
-def result_method(key: Key, model: ClassSymbol | None, name: str) -> Value | None:
+def result_method(result: Result, name: str) -> Value | None:
     if name in sqlalchemy.RESULT_SCALARS:
-        return Row(key, model)
+        return Row(*result)
     if name in sqlalchemy.RESULT_LISTS:
-        return Many(Row(key, model))
-    return Result(key, model) if name in ("scalars", "mappings", "unique", "tuples", "columns", "yield_per") else None
+        return Many(Row(*result))
+    return result if name in ("scalars", "mappings", "unique", "tuples", "columns", "yield_per") else None
 
 
 def transaction_method(frame: Frame, world: World, key: Key, name: str, line: int) -> Value | None:

@@ -35,10 +35,11 @@ class Transaction(NamedTuple):
 
 
 class Query(NamedTuple):
-    """A legacy query that was built and has not run."""
+    """A legacy query that was built and has not run. `loads`: it says itself which relationships it loads."""
 
     key: Key
     model: ClassSymbol | None
+    loads: bool = False
 
 
 class Result(NamedTuple):
@@ -46,13 +47,15 @@ class Result(NamedTuple):
 
     key: Key
     model: ClassSymbol | None
+    loads: bool = False
 
 
 class Row(NamedTuple):
-    """An ORM object that belongs to a session."""
+    """An ORM object that belongs to a session. `loads`: any of its relationships may have been loaded with it."""
 
     key: Key
     model: ClassSymbol | None
+    loads: bool = False
 
 
 class Many(NamedTuple):
@@ -64,7 +67,8 @@ class Many(NamedTuple):
 class Selectable(NamedTuple):
     """`select(Model)`: a statement, not bound to any session."""
 
-    model: ClassSymbol
+    model: ClassSymbol | None
+    loads: bool = False
 
 
 class Factory(NamedTuple):
@@ -130,11 +134,13 @@ class Partial(NamedTuple):
 
 
 class Lazy(NamedTuple):
-    """A call whose body has not run: a coroutine not awaited, a generator not drained, a context not entered."""
+    """A call whose body has not run: a coroutine not awaited, a generator not drained, a context not entered.
+    `certain`: that this function is the one that was called."""
 
     function: FunctionValue
     arguments: tuple[tuple[str, "Value"], ...]
     kind: Literal["coroutine", "generator", "context"]
+    certain: bool = True
 
 
 class Together(NamedTuple):
@@ -305,12 +311,8 @@ def _rename(value: Value, name: Callable[[Key], Key]) -> Value:
             return Session(name(key))
         case Method(key, called):
             return Method(name(key), called)
-        case Row(key, model):
-            return Row(name(key), model)
-        case Query(key, model):
-            return Query(name(key), model)
-        case Result(key, model):
-            return Result(name(key), model)
+        case Row() | Query() | Result():
+            return value._replace(key=name(value.key))
         case Transaction(key, closes):
             return Transaction(name(key), closes)
         case Instance(cls, attributes):
@@ -325,8 +327,8 @@ def _rename(value: Value, name: Callable[[Key], Key]) -> Value:
             return Partial(
                 _rename(function, name), tuple(rename(item, name) for item in arguments), rename_items(keywords, name)
             )
-        case Lazy(function, bound, kind):
-            return Lazy(_rename_function(function, name), rename_items(bound, name), kind)
+        case Lazy(function, bound):
+            return value._replace(function=_rename_function(function, name), arguments=rename_items(bound, name))
         case Response(kind, body):
             return Response(kind, rename(body, name))
         case AnyOf(parts):
@@ -415,9 +417,11 @@ def _cut(value: Value | None, depth: int) -> Value | None:
             return Record(tuple((key, item) for key, item in kept if item is not None))
         case FunctionValue():
             return value._replace(receiver=_cut(value.receiver, depth - 1), captured=_cut_items(value.captured, depth))
-        case Lazy(function, bound, kind):
+        case Lazy(function, bound):
             cut = _cut(function, depth - 1)
-            return Lazy(cut, _cut_items(bound, depth), kind) if isinstance(cut, FunctionValue) else None
+            if not isinstance(cut, FunctionValue):
+                return None
+            return value._replace(function=cut, arguments=_cut_items(bound, depth))
         case Response(kind, body):
             return Response(kind, _cut(body, depth - 1))
         case AnyOf(parts):

@@ -40,6 +40,9 @@ def branch(test: ast.expr, scope: Scope) -> tuple[list[int], list[int]]:
                 is_one, is_none = _leaf("equals", left, scope, others)
                 negated = isinstance(operator, ast.IsNot | ast.NotEq | ast.NotIn)
                 return (is_none, is_one) if negated else (is_one, is_none)
+        case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name() as subject, kinds]):
+            classes = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
+            return _leaf("instance", subject, scope, tuple([lower_expression(cls, scope) for cls in classes]))
     return _leaf("truth", test, scope)
 
 
@@ -78,7 +81,7 @@ def _short_circuit(values: list[ast.expr], go_on: bool, scope: Scope) -> tuple[l
 
 
 def _leaf(
-    kind: Literal["truth", "none", "equals"], test: ast.expr, scope: Scope, others: tuple[Expr, ...] = ()
+    kind: Literal["truth", "none", "equals", "instance"], test: ast.expr, scope: Scope, others: tuple[Expr, ...] = ()
 ) -> tuple[list[int], list[int]]:
     graph = scope.graph
     value = lower_expression(test, scope)

@@ -206,10 +206,11 @@ class Assume(NamedTuple):
     """What is known on this branch. `test` says how `value` was tested, `holds` how it came out.
 
     truth: `if value` | none: `if value is None` | equals: `if value == other` or `if value in (other, ...)`, with the
-    constants in `others`. In any case `value` was evaluated already.
+    constants in `others` | instance: `if isinstance(value, other)`, with the classes in `others`. In any case `value`
+    was evaluated already.
     """
 
-    test: Literal["truth", "none", "equals"]
+    test: Literal["truth", "none", "equals", "instance"]
     value: Expr
     holds: bool
     others: tuple[Expr, ...] = ()

@@ -42,7 +42,7 @@ async def a_task_and_its_result(order_id: int) -> None:
     task = asyncio.create_task(notify(order_id))
     async with NewSession() as db:
         await db.get_one(Order, order_id)
-        await task  # waiting for a task that was started before is not seen
+        await task  # expect: LG201
 
 
 def run_from_sync_code(order_id: int) -> None:
@@ -74,3 +74,35 @@ async def a_second_session_below(order_id: int) -> None:
         await db.get_one(Order, order_id)
         await each_with_its_own_session(order_id)  # expect: LG504
         await db.commit()
+
+
+async def put_into_a_list_and_gathered(order_ids: list[int]) -> None:
+    sendings = []
+    for order_id in order_ids:
+        sendings.append(notify(order_id))
+    async with NewSession() as db:
+        await db.get_one(Order, order_ids[0])
+        await asyncio.gather(*sendings)  # expect: LG201
+
+
+async def tasks_in_a_list(order_ids: list[int]) -> None:
+    async with NewSession() as db:
+        await db.get_one(Order, order_ids[0])
+        tasks = [asyncio.create_task(notify(order_id)) for order_id in order_ids]
+        await db.commit()
+        await asyncio.gather(*tasks)
+
+
+condition = asyncio.Condition()
+
+
+async def wait_for_news() -> None:
+    async with condition:
+        await condition.wait()
+
+
+async def a_condition_gives_its_lock_back_while_it_waits(order_id: int) -> None:
+    async with NewSession() as db:
+        await db.get_one(Order, order_id)
+        async with condition:
+            condition.notify_all()

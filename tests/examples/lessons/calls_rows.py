@@ -1,7 +1,8 @@
 """H1: an ORM object carries its session along: its methods may wait, its relationships query."""
 
 import httpx
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 from shop import Base, Customer, NewSyncSession, Order
 
@@ -57,3 +58,33 @@ def each_of_a_query(customer: Customer) -> None:
     with NewSyncSession() as db:
         for parcel in db.query(Parcel).filter_by(state="sent").all():
             parcel.track()  # expect: LG201
+
+
+class Shelf(Base):
+    __tablename__ = "shelves"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    orders: Mapped[list[Order]] = relationship()
+
+    def close(self, db: Session) -> None:
+        db.delete(self)
+        db.commit()
+
+
+def options_leave_the_row_what_it_is(shelf_id: int) -> None:
+    with NewSyncSession() as db:
+        shelf = db.scalars(select(Shelf).options(selectinload(Shelf.orders)).where(Shelf.id == shelf_id)).one()
+        shelf.close(db)
+        httpx.post("https://partner.example/shelves")
+
+
+def what_options_may_have_loaded_is_no_late_read(shelf_id: int) -> list[Order]:
+    with NewSyncSession() as db:
+        shelf = db.scalars(select(Shelf).options(selectinload(Shelf.orders)).where(Shelf.id == shelf_id)).one()
+    return shelf.orders
+
+
+def what_nothing_has_loaded(shelf_id: int) -> list[Order]:
+    with NewSyncSession() as db:
+        shelf = db.scalars(select(Shelf).where(Shelf.id == shelf_id)).one()
+    return shelf.orders  # expect: LG402

@@ -81,3 +81,46 @@ def with_a_choice(order_id: int, is_urgent: bool) -> None:
 def an_unknown_argument_is_not_the_default(order_id: int, options: dict[str, str], db: Session) -> None:
     order = db.get_one(Order, order_id)
     export(order, options["form"])  # expect: LG201
+
+
+class Store:
+    def save(self, order: Order) -> None: ...
+
+
+class DatabaseStore(Store): ...
+
+
+class RemoteStore(Store):
+    def save(self, order: Order) -> None:
+        httpx.put("https://store.example/orders", json={"id": order.id})
+
+
+def find_store(is_remote: bool) -> DatabaseStore | RemoteStore:
+    return RemoteStore() if is_remote else DatabaseStore()
+
+
+def only_what_is_an_instance_goes_on(order_id: int, is_remote: bool) -> None:
+    store = find_store(is_remote)
+    if not isinstance(store, DatabaseStore):
+        raise TypeError(store)
+    with NewSyncSession() as db:
+        store.save(db.get_one(Order, order_id))
+        db.commit()
+
+
+def both_may_go_on(order_id: int, is_remote: bool) -> None:
+    store = find_store(is_remote)
+    with NewSyncSession() as db:
+        store.save(db.get_one(Order, order_id))  # expect: LG201
+        db.commit()
+
+
+def what_is_no_instance(order_id: int, is_remote: bool) -> None:
+    store = find_store(is_remote)
+    with NewSyncSession() as db:
+        order = db.get_one(Order, order_id)
+        if isinstance(store, DatabaseStore):
+            store.save(order)
+        else:
+            store.save(order)  # expect: LG201
+        db.commit()

@@ -123,3 +123,12 @@ def add_alone_sends_nothing() -> None:
         db.add(Order(id=1))
         httpx.post("https://partner.example/orders")
         db.commit()
+
+
+def a_new_object_is_a_row_once_it_was_added(order_id: int) -> None:
+    with Expiring() as db:
+        order = Order(id=order_id)
+        db.add(order)
+        db.commit()
+        number = order.id
+        httpx.post("https://partner.example/orders", json={"id": number})  # expect: LG201

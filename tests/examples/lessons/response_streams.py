@@ -134,3 +134,16 @@ async def lines_in_pages() -> AsyncIterator[str]:
 @app.get("/pages")
 async def in_pages():
     return StreamingResponse(lines_in_pages())
+
+
+@app.get("/orders/inner")
+async def a_session_of_the_same_name_further_in() -> StreamingResponse:
+    async with NewSession() as session:
+        await session.scalars(select(Order))
+
+    async def lines() -> AsyncIterator[str]:
+        async with NewSession() as session:
+            await session.scalars(select(Order))
+            yield "a line"  # expect: LG302
+
+    return StreamingResponse(lines())

@@ -71,7 +71,7 @@ async def a_task_beside_with_its_own():
 
 @app.post("/create/awaited")
 async def a_task_that_is_awaited(db: AsyncSession = Depends(get_db)):
-    task = asyncio.create_task(close_order(db, 1))  # expect: LG303
+    task = asyncio.create_task(close_order(db, 1))
     await task
     return {}
 

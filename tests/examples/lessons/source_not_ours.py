@@ -1,6 +1,7 @@
 """Other libraries have sessions, too. They hold no database connection."""
 
 import aiohttp
+import aiosqlite
 import boto3
 import httpx
 import requests
@@ -64,3 +65,10 @@ async def the_other_way_round(order_id: int) -> None:
         async with NewSession() as db:
             await db.get_one(Order, order_id)
         await session.get("https://partner.example/state")
+
+
+async def a_connection_of_another_library(path: str) -> None:
+    db = await aiosqlite.connect(path)
+    await db.execute("PRAGMA foreign_keys = ON")
+    httpx.get("https://partner.example/orders")
+    await db.commit()
