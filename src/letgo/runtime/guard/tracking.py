@@ -233,14 +233,15 @@ def _after_execute(
         found = found.inner
 
 
-def _commit(connection: Connection) -> None:
-    if (found := _by_connection.get(id(connection))) is not None:
-        end(found, "commit")
+def _ending(how: str) -> Callable[[Connection], None]:
+    def ended(connection: Connection) -> None:
+        if (found := _by_connection.get(id(connection))) is not None:
+            end(found, how)
+
+    return ended
 
 
-def _rollback(connection: Connection) -> None:
-    if (found := _by_connection.get(id(connection))) is not None:
-        end(found, "rollback")
+_commit, _rollback = _ending("commit"), _ending("rollback")
 
 
 def _gone(reference: "ref[Connection]") -> None:
