@@ -80,7 +80,13 @@ class Database:
     ) -> T:
         name = getattr(work, "__qualname__", repr(work))
         async with self.reached(name), fresh_session(sessions) as db:
-            return _plain(await work(db, *args, **kwargs), name)
+            try:
+                return _plain(await work(db, *args, **kwargs), name)
+            except Exception:
+                await (
+                    db.rollback()
+                )  # here and now; the end of the session would do it in a task that has to wait its turn
+                raise
 
     @asynccontextmanager
     async def reached(self, name: str) -> AsyncIterator[None]:
