@@ -1,10 +1,10 @@
 """Queries that every room needs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from sqlalchemy import Select, func, tuple_
+from sqlalchemy import RowMapping, Select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -25,7 +25,7 @@ def told_as_conflict(message: str) -> Iterator[None]:
         raise Conflict(message) from error
 
 
-def plain(row: Mapping[Any, Any] | Any) -> Row:
+def plain(row: RowMapping) -> Row:
     return dict(row)
 
 
@@ -51,7 +51,3 @@ async def read_page(
         return found, None
     last = found[limit - 1]
     return found[:limit], cursor_of(*(last[column.key] for column in order))
-
-
-async def count(db: AsyncSession, rows: Rows) -> int:
-    return await db.scalar(rows.with_only_columns(func.count())) or 0

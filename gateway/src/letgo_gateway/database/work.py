@@ -83,9 +83,8 @@ class Database:
             try:
                 return _plain(await work(db, *args, **kwargs), name)
             except Exception:
-                await (
-                    db.rollback()
-                )  # here and now; the end of the session would do it in a task that has to wait its turn
+                # Here and now: the end of the session would do it in a task of its own, which has to wait its turn.
+                await db.rollback()
                 raise
 
     @asynccontextmanager
