@@ -78,17 +78,22 @@ def pages(port: int) -> dict[int, Any]:
     return found
 
 
+def counted(shown: dict[int, Any]) -> dict[int, int]:
+    """How many requests for books each process has counted."""
+    return {
+        process: sum(route["requests"] for route in page["routes"] if route["route"] == "GET /books/{book_id}")
+        for process, page in shown.items()
+    }
+
+
 def test_each_of_several_workers_tells_and_counts_its_own(environment: dict[str, str]) -> None:
     with serving("shop:app", environment | {"SHOP_MODE": "observe"}, "--workers", "2") as server:
         pages(server.port)
         for number in range(20):
             assert get(server.port, f"/books/{number}") == 1
+        assert soon(lambda: sum(counted(pages(server.port)).values()) == 20, seconds=60)
         shown = pages(server.port)
-    counts = {
-        process: sum(route["requests"] for route in page["routes"] if route["route"] == "GET /books/{book_id}")
-        for process, page in shown.items()
-    }
-    assert sum(counts.values()) == 20
+    counts = counted(shown)
     for process, page in shown.items():
         assert [place["count"] for place in page["places"]] == ([counts[process]] if counts[process] else [])
     told = Path(environment["SHOP_LOG"]).read_text()

@@ -79,9 +79,17 @@ def requests(guard: Guard) -> int:
     return sum(route.requests for route in guard.recorder.routes.values())
 
 
-def given_back(shop: Shop, client: httpx.Client) -> bool:
+def ask(client: httpx.Client, guard: Guard, path: str) -> None:
+    """Asks, and waits until the guard has done with the request, which goes on after the answer."""
+    before = requests(guard)
+    with suppress(httpx.RemoteProtocolError):  # a stream that is an error
+        client.get(path)
+    assert soon(lambda: requests(guard) > before)
+
+
+def given_back(shop: Shop, client: httpx.Client, guard: Guard) -> bool:
     if shop.checked_out():
-        client.get("/read/commit_and_refresh/json")  # an idle thread of anyio 3 keeps what it did last
+        ask(client, guard, "/read/commit_and_refresh/json")  # an idle thread of anyio 3 keeps what it did last
         gc.collect()
     return not shop.checked_out()
 
@@ -93,12 +101,9 @@ def test_the_guard_tells_what_postgres_sees_and_nothing_else(shop: Watched, app:
     guard = guarded(app(shop), codes)
     with serve(Looking(guard, shop)) as address, connect(address) as client:
         for way, response in product(ways(shop), RESPONSES):
-            before = requests(guard)
             shop.seen.clear()
             codes.clear()
-            with suppress(httpx.RemoteProtocolError):  # a stream that is an error
-                client.get(f"/read/{way.name}/{response}")
-            assert soon(lambda before=before: requests(guard) > before)
+            ask(client, guard, f"/read/{way.name}/{response}")
             left, told = shop.idle(), set(codes) - LOOKING
             what = (way.name, response, shop.seen, left, codes)
             shop.seen.pop("entry", None)
@@ -113,7 +118,7 @@ def test_the_guard_tells_what_postgres_sees_and_nothing_else(shop: Watched, app:
             if not left and not any(shop.seen.values()):
                 assert told - {"LG504"} <= LATER, what
             assert ("LG504" in told) == (way.name == "mixed_scopes"), what  # two sessions, and two connections
-            assert soon(lambda: given_back(shop, client)), what
+            assert soon(lambda: given_back(shop, client, guard)), what
 
 
 def test_a_websocket_that_waits_for_its_client_in_a_transaction_is_told(shop: Watched) -> None:
