@@ -1,5 +1,6 @@
 """What upstreams told becomes entries, and what is published to whom."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -62,6 +63,27 @@ def test_what_an_upstream_told_is_published_untouched_in_the_order_of_names(gate
     assert published(gateway, gateway.user("bob")).tools == ()
     seen = ann.get(f"/gateways/{upstream['id']}")
     assert (seen["protocol"], seen["server_info"]) == ("2025-11-25", {"name": "weather"})
+
+
+def test_definitions_keep_the_order_of_their_keys_and_the_digits_of_their_numbers(gateway: RunningGateway) -> None:
+    properties = {"zone": {"type": "number", "maximum": 1.0}, "at": {"type": "integer", "default": 10**30}, "b": {}}
+    tool = {"title": "T", "name": "t", "inputSchema": {"type": "object", "properties": properties, "$defs": {}}}
+    prompt = {"title": "P", "name": "p", "arguments": [{"required": True, "name": "x"}]}
+    ann = gateway.user("ann")
+    upstream = ann.post("/gateways", {"name": "weather", "url": URL})["id"]
+
+    def listed() -> list[str]:
+        catalogue = published(gateway, ann)
+        return [json.dumps(one.definition) for one in (*catalogue.tools, *catalogue.prompts)]
+
+    told(gateway, upstream, replace(Offer(), tools=(tool,), prompts=(prompt,)))
+    assert listed() == [json.dumps(tool), json.dumps(prompt)]
+    turned = dict(reversed(tool.items()))
+    told(gateway, upstream, replace(Offer(), tools=(turned,), prompts=(prompt,)))
+    assert listed() == [json.dumps(turned), json.dumps(prompt)]
+    ann.post("/prompts", {"name": "q", "messages": [{"role": "user", "content": {"type": "text", "text": "hi"}}]})
+    messages = published(gateway, ann).prompts[1].messages
+    assert json.dumps(messages[0]) == '{"role": "user", "content": {"type": "text", "text": "hi"}}'
 
 
 def test_the_same_told_again_changes_nothing_and_a_difference_only_what_differs(gateway: RunningGateway) -> None:

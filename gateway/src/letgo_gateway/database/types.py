@@ -12,6 +12,15 @@ from sqlalchemy.sql.functions import GenericFunction
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
+class JsonAsWritten(JSON):
+    """JSON whose keys keep their order and numbers their digits; Postgres's JSONB sorts and rewrites them."""
+
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(none_as_null=True)
+
+
 class Moment(TypeDecorator[datetime]):
     """A time with its zone: UTC in the database, and aware of it when it comes back, on SQLite too."""
 

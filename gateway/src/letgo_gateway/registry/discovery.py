@@ -1,5 +1,6 @@
 """What an upstream says of itself becomes entries of the registries."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -131,12 +132,17 @@ async def _merge(db: AsyncSession, table: Any, key: Any, gateway: Row, found: Ma
     differing = [
         (known[name], values)
         for name, values in found.items()
-        if name in known and any(known[name][column] != value for column, value in values.items())
+        if name in known and any(_differ(known[name][column], value) for column, value in values.items())
     ]
     for row, values in differing:
         changed = update(table).where(table.id == row["id"])
         await db.execute(changed.values(**values, version=row["version"] + 1, updated_at=at))
     return bool(gone or new or differing)
+
+
+def _differ(one: object, other: object) -> bool:
+    """Whether two values differ: in the order of their keys too, which is passed on as well."""
+    return one != other or json.dumps(one) != json.dumps(other)
 
 
 def _theirs(table: Any, gateway_id: str) -> Any:

@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstrai
 from sqlalchemy.orm import Mapped, mapped_column
 
 from letgo_gateway.database.base import Base, Id, Registered, registered
+from letgo_gateway.database.types import JsonAsWritten
 
 
 def _gateway() -> Mapped[str | None]:
@@ -61,7 +62,7 @@ class Tool(Registered, Base):
     __tablename__ = "tool"
 
     kind: Mapped[str] = mapped_column(String(8))
-    definition: Mapped[dict[str, Any]]
+    definition: Mapped[dict[str, Any]] = mapped_column(JsonAsWritten)
     gateway_id: Mapped[str | None] = _gateway()
     agent_id: Mapped[str | None] = mapped_column(Id, ForeignKey("a2a_agent.id", ondelete="CASCADE"), index=True)
     url: Mapped[str | None] = mapped_column(String(2000))
@@ -90,7 +91,7 @@ class Resource(Registered, Base):
 
     uri: Mapped[str] = mapped_column(String(2000))
     template: Mapped[bool] = mapped_column(default=False)
-    definition: Mapped[dict[str, Any]]
+    definition: Mapped[dict[str, Any]] = mapped_column(JsonAsWritten)
     gateway_id: Mapped[str | None] = _gateway()
     text: Mapped[str | None] = mapped_column(Text)
     blob: Mapped[str | None] = mapped_column(Text)
@@ -105,9 +106,9 @@ class Prompt(Registered, Base):
 
     __tablename__ = "prompt"
 
-    definition: Mapped[dict[str, Any]]
+    definition: Mapped[dict[str, Any]] = mapped_column(JsonAsWritten)
     gateway_id: Mapped[str | None] = _gateway()
-    messages: Mapped[list[Any] | None]
+    messages: Mapped[list[Any] | None] = mapped_column(JsonAsWritten)
 
     __table_args__ = (*registered(), UniqueConstraint("gateway_id", "name"))
 

@@ -7,16 +7,20 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import JSON
 
 from letgo_gateway.database.metadata import metadata
-from letgo_gateway.database.types import Moment
+from letgo_gateway.database.types import JsonAsWritten, Moment
 
 
 def as_code(_: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
     """Our own types by their names."""
-    name = "Moment" if isinstance(item, Moment) else "Json" if isinstance(item, JSON) else None
-    if name is None:
-        return False
+    match item:
+        case Moment() | JsonAsWritten():
+            name = type(item).__name__
+        case JSON():
+            name = "Json"
+        case _:
+            return False
     autogenerate.imports.add(f"from letgo_gateway.database.types import {name}")
-    return f"{name}()" if name == "Moment" else name
+    return name if name == "Json" else f"{name}()"
 
 
 connection = context.config.attributes["connection"]
