@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from letgo_gateway.upstreams.errors import Garbage, Refused
-from letgo_gateway.upstreams.http import Http, Url, follow
+from letgo_gateway.upstreams.http import Http, Url, follow, within
 from letgo_gateway.upstreams.messages import INVALID_PARAMS, Failure, dumps
 
 LONGEST_ANSWER = 16 * 1024 * 1024
@@ -53,8 +53,9 @@ async def send_message(
     params = {"message": message, "configuration": {"blocking": True}}
     body = dumps({"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": params}).encode()
     sent = {"content-type": "application/json", "accept": "application/json", **headers}
-    response = await follow(http, "POST", Url.parse(agent.url), sent, body, timeout=agent.timeout)
-    answer = await response.read(LONGEST_ANSWER)
+    async with within(agent.timeout):
+        response = await follow(http, "POST", Url.parse(agent.url), sent, body, timeout=agent.timeout)
+        answer = await response.read(LONGEST_ANSWER, None)
     try:
         found = json.loads(answer)
     except (ValueError, RecursionError) as error:
@@ -84,8 +85,12 @@ def result_of(answer: object) -> dict[str, Any]:
 
 def _parts(result: Mapping[str, Any], status: Mapping[str, Any]) -> list[Any]:
     """The parts of what an agent has said: a message's own, or of a task those of its artifacts and its last word."""
-    said = [result, *(result.get("artifacts") or ()), status.get("message")]
-    return [part for one in said if isinstance(one, Mapping) for part in one.get("parts") or ()]
+    said = [result, *_list(result.get("artifacts")), status.get("message")]
+    return [part for one in said if isinstance(one, Mapping) for part in _list(one.get("parts"))]
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _content(part: object) -> dict[str, Any] | None:

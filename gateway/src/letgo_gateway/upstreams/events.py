@@ -3,7 +3,7 @@
 import codecs
 from typing import NamedTuple
 
-LONGEST_EVENT = 64 * 1024 * 1024
+LONGEST_EVENT = 16 * 1024 * 1024
 
 
 class Event(NamedTuple):
@@ -19,20 +19,30 @@ class EventReader:
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._left = ""
+        self._left: list[str] = []
+        """The pieces of the line that has not ended yet: put together once, however many they are."""
+        self._size = 0
+        """Characters since the last event."""
         self._data: list[str] = []
         self._name = ""
         self._id: str | None = None
         self._retry: int | None = None
 
     def feed(self, chunk: bytes) -> list[Event]:
-        text = self._left + self._decoder.decode(chunk)
-        if len(text) > LONGEST_EVENT:
+        piece = self._decoder.decode(chunk)
+        self._size += len(piece)
+        if self._size > LONGEST_EVENT:
             raise ValueError("an event has no end")
+        if not piece:
+            return []
+        self._left.append(piece)
+        if not ("\n" in piece or "\r" in piece or (len(self._left) > 1 and self._left[-2].endswith("\r"))):
+            return []
+        text = "".join(self._left)
         # A carriage return at the end may be half of a line end.
         kept = "\r" if text.endswith("\r") else ""
         lines = text[: len(text) - len(kept)].replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        self._left = lines.pop() + kept
+        self._left = [lines.pop() + kept]
         return [event for line in lines if (event := self._line(line)) is not None]
 
     def _line(self, line: str) -> Event | None:
@@ -52,6 +62,7 @@ class EventReader:
         return None
 
     def _dispatch(self) -> Event | None:
+        self._size = 0
         data, name = "\n".join(self._data), self._name or "message"
         if not self._data and self._id is None and self._retry is None:
             self._name = ""

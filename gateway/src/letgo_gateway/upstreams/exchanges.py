@@ -10,7 +10,7 @@ from letgo_gateway.upstreams.events import EventReader
 from letgo_gateway.upstreams.http import Response
 from letgo_gateway.upstreams.messages import Malformed, Message, parse
 
-LONGEST_ANSWER = 64 * 1024 * 1024
+LONGEST_ANSWER = 16 * 1024 * 1024
 MOST_RESUMED = 20
 
 Resume = Callable[[str], Awaitable[Response]]
@@ -133,7 +133,7 @@ class HttpExchange:
 
     async def _whole(self) -> Message:
         response = self._response
-        body = await response.read(LONGEST_ANSWER)
+        body = await response.read(LONGEST_ANSWER, None)  # `next` bounds the time
         try:
             message = parse(body)
         except Malformed as error:

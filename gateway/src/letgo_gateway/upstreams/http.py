@@ -7,7 +7,8 @@ compression.
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import quote, urljoin, urlsplit
@@ -19,8 +20,11 @@ from letgo_gateway.upstreams.addresses import Reach
 from letgo_gateway.upstreams.errors import Forbidden, Garbage, TooSlow, Unreachable, UpstreamError
 
 Headers = Mapping[str, str]
+Origin = tuple[str, str, int]
 
 MOST_BUFFERED = 256 * 1024
+LONGEST_HEAD = 256 * 1024
+"""Bytes of a status and headers, with all 100 Continue before it. (Body that comes in the same piece counts too.)"""
 KEPT_SECONDS = 4.0
 """How long an idle connection is used again; servers commonly close theirs after five seconds."""
 KEPT_CONNECTIONS = 64
@@ -59,7 +63,7 @@ class Url:
         return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
 
     @property
-    def origin(self) -> tuple[str, str, int]:
+    def origin(self) -> Origin:
         return self.scheme, self.host, self.port
 
     def __str__(self) -> str:
@@ -85,6 +89,7 @@ class _Connection(asyncio.Protocol):
         self.complete = False
         self._buffered: list[bytes] = []
         self._size = 0
+        self._head = 0
         self._woken.clear()
 
     def send(self, head: bytes, body: bytes) -> None:
@@ -139,6 +144,11 @@ class _Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)  # those of uvloop are not derived from it
 
     def data_received(self, data: bytes) -> None:
+        if not self.started:
+            self._head += len(data)
+            if self._head > LONGEST_HEAD:
+                self._fail(Garbage(f"the headers of the answer are longer than {LONGEST_HEAD} bytes"))
+                return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -192,7 +202,7 @@ class _Connection(asyncio.Protocol):
 class Response:
     """A response whose body may still be on its way. `close` it, or read it to its end."""
 
-    def __init__(self, pool: "Http", origin: tuple[str, str, int], connection: _Connection) -> None:
+    def __init__(self, pool: "Http", origin: Origin, connection: _Connection) -> None:
         self._pool, self._origin, self._connection = pool, origin, connection
         self._done = False
         self.status = connection.status
@@ -209,21 +219,33 @@ class Response:
             self.close()
         return found
 
-    async def read(self, most: int) -> bytes:
-        """The whole body. Raises `Garbage` if it is longer than `most` bytes."""
+    async def read(self, most: int, timeout: float | None) -> bytes:
+        """The whole body. Raises `Garbage` if it is longer than `most` bytes, `TooSlow`, `Unreachable`.
+
+        `timeout` None: who reads bounds the time.
+        """
         parts: list[bytes] = []
         size = 0
-        while part := await self.chunk():
-            parts.append(part)
-            size += len(part)
-            if size > most:
-                self.close()
-                raise Garbage(f"the answer is longer than {most} bytes")
+        try:
+            async with within(timeout):
+                while part := await self.chunk():
+                    parts.append(part)
+                    size += len(part)
+                    if size > most:
+                        raise Garbage(f"the answer is longer than {most} bytes")
+        except BaseException:
+            self.close()
+            raise
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def peek(self, most: int) -> bytes:
-        """The beginning of the body, which is still there to be read."""
-        return await self._connection.peek(most)
+    async def peek(self, most: int, timeout: float) -> bytes:
+        """The beginning of the body, which is still there to be read. Raises `TooSlow`, `Unreachable`."""
+        try:
+            async with within(timeout):
+                return await self._connection.peek(most)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the connection back if it can be used again, else close it."""
@@ -239,7 +261,8 @@ class Http:
     reach: Reach = field(default_factory=Reach)
     connect_timeout: float = 10.0
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
-    _idle: dict[tuple[str, str, int], list[_Connection]] = field(default_factory=dict)
+    _idle: dict[Origin, list[_Connection]] = field(default_factory=dict)
+    _sweeping: asyncio.TimerHandle | None = None
     _closed: bool = False
 
     async def send(
@@ -252,17 +275,14 @@ class Http:
         """
         nothing_open(f"{method} {url.scheme}://{url.authority}")
         head = _head(method, url, headers, body)
-        try:
-            async with asyncio.timeout(timeout):
-                connection, kept = await self._connection(url)
-                try:
-                    return await self._exchange(connection, url, head, body)
-                except Unreachable:
-                    if not (kept and repeatable and not connection.started):
-                        raise
-                return await self._exchange(await self._connect(url), url, head, body)
-        except TimeoutError:
-            raise TooSlow(f"no answer within {timeout:g} s") from None
+        async with within(timeout):
+            connection, kept = await self._connection(url)
+            try:
+                return await self._exchange(connection, url, head, body)
+            except Unreachable:
+                if not (kept and repeatable and not connection.started):
+                    raise
+            return await self._exchange(await self._connect(url), url, head, body)
 
     async def _exchange(self, connection: _Connection, url: Url, head: bytes, body: bytes) -> Response:
         connection.send(head, body)
@@ -301,21 +321,55 @@ class Http:
             raise Unreachable(f"no connection to {url.authority} within {self.connect_timeout:g} s") from None
         raise Unreachable(f"no connection to {url.authority}: {problem}")
 
-    def _give_back(self, origin: tuple[str, str, int], connection: _Connection) -> None:
-        idle = self._idle.setdefault(origin, [])
-        if connection.reusable and len(idle) < KEPT_CONNECTIONS and not self._closed:
-            connection.idle_since = asyncio.get_running_loop().time()
-            idle.append(connection)
-        else:
+    def _give_back(self, origin: Origin, connection: _Connection) -> None:
+        if self._closed or not connection.reusable:
             connection.close()
+            return
+        idle = self._idle.setdefault(origin, [])
+        if len(idle) >= KEPT_CONNECTIONS:
+            connection.close()
+            return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        idle.append(connection)
+        if self._sweeping is None:
+            self._sweeping = loop.call_later(KEPT_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been idle for too long, and come again while anything is."""
+        loop = asyncio.get_running_loop()
+        self._sweeping = None
+        for origin, idle in list(self._idle.items()):
+            fresh = [one for one in idle if not one.closed and loop.time() - one.idle_since < KEPT_SECONDS]
+            for connection in idle:
+                if connection not in fresh:
+                    connection.close()
+            if fresh:
+                self._idle[origin] = fresh
+            else:
+                del self._idle[origin]
+        if self._idle:
+            self._sweeping = loop.call_later(KEPT_SECONDS, self._sweep)
 
     def close(self) -> None:
         """Close what is idle now, and what will be."""
         self._closed = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         for idle in self._idle.values():
             for connection in idle:
                 connection.close()
         self._idle.clear()
+
+
+@asynccontextmanager
+async def within(seconds: float | None) -> AsyncIterator[None]:
+    """Raises `TooSlow` if it takes longer; None: as long as it takes."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise TooSlow(f"no answer within {seconds:g} s") from None
 
 
 async def follow(http: Http, method: str, url: Url, headers: Headers, body: bytes = b"", *, timeout: float) -> Response:

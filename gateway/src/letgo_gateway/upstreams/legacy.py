@@ -65,10 +65,7 @@ class LegacySession:
         params = given(protocolVersion=LEGACY[0], capabilities=dict(self._caller.capabilities), clientInfo=info)
         id = next(self._ids)
         answer = await self._post(request(id, "initialize", written(params)), repeatable=True)
-        message = await HttpExchange(Call("initialize"), id, answer, self._endpoint.timeout).next()
-        if message.result is None:
-            raise Refused(f"the upstream refused initialize: {(message.error or {}).get('message')}", 400)
-        about = message.result.value
+        about = await result_of(HttpExchange(Call("initialize"), id, answer, self._endpoint.timeout, reply=self.tell))
         if about.get("protocolVersion") not in LEGACY:
             raise Garbage(f"the upstream answered initialize with version {about.get('protocolVersion')!r}")
         self.about = about
@@ -106,10 +103,11 @@ class LegacySession:
             self._asking.append(exchange)
         return exchange
 
-    @staticmethod
-    async def _is_lost(answer: Response) -> bool:
+    async def _is_lost(self, answer: Response) -> bool:
         """Whether the status speaks of the session, and not of what was asked."""
-        return answer.status == 404 or b"session" in (await answer.peek(LONGEST_REFUSAL)).lower()
+        if answer.status == 404:
+            return True
+        return b"session" in (await answer.peek(LONGEST_REFUSAL, self._endpoint.timeout)).lower()
 
     async def ask(self, method: str, **params: object) -> dict[str, Any]:
         """The result of a request of the gateway's own. Raises `UpstreamError`."""
@@ -124,7 +122,7 @@ class LegacySession:
 
     async def tell(self, message: bytes) -> None:
         answer = await self._post(message)
-        await answer.read(1024 * 1024)
+        await answer.read(LONGEST_REFUSAL, self._endpoint.timeout)
         if answer.status == 404 and self.stateful:
             self.gone.set()
             raise SessionLost("the upstream does not know the session")
@@ -224,9 +222,12 @@ class LegacySession:
 
 async def result_of(exchange: Exchange) -> dict[str, Any]:
     """The result of a request of the gateway's own, in which there is nobody to ask. Raises `UpstreamError`."""
-    while not (message := await exchange.next()).is_response:
-        if message.id is not None:
-            await exchange.reply(error_response(message.id, {"code": METHOD_NOT_FOUND, "message": "nobody to ask"}))
+    try:
+        while not (message := await exchange.next()).is_response:
+            if message.id is not None:
+                await exchange.reply(error_response(message.id, {"code": METHOD_NOT_FOUND, "message": "nobody to ask"}))
+    finally:
+        exchange.cancel()
     if message.result is None:
         raise Refused(f"the upstream said no: {(message.error or {}).get('message')}", 400)
     result: dict[str, Any] = message.result.value

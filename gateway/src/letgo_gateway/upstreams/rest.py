@@ -17,7 +17,7 @@ from jsonschema.protocols import Validator
 from referencing import Registry
 
 from letgo_gateway.upstreams.errors import Garbage, UpstreamError
-from letgo_gateway.upstreams.http import Http, Response, Url, follow
+from letgo_gateway.upstreams.http import Http, Response, Url, follow, within
 from letgo_gateway.upstreams.messages import INVALID_PARAMS, Failure, dumps
 
 LONGEST_BODY = 8 * 1024 * 1024
@@ -50,8 +50,8 @@ async def call_endpoint(
     else:
         body = dumps(rest).encode()
         sent = {"content-type": "application/json", **sent}
-    response = await follow(http, method, Url.parse(url), sent, body, timeout=endpoint.timeout)
-    return await result_of(response)
+    async with within(endpoint.timeout):
+        return await result_of(await follow(http, method, Url.parse(url), sent, body, timeout=endpoint.timeout))
 
 
 def fill(template: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -84,8 +84,8 @@ def _plain(value: object) -> str:
 
 
 async def result_of(response: Response) -> dict[str, Any]:
-    """An HTTP response as a `CallToolResult`: its text, and the object in it if it is JSON."""
-    body = await response.read(LONGEST_BODY)
+    """An HTTP response as a `CallToolResult`: its text, and the object in it if it is JSON. Bounds no time."""
+    body = await response.read(LONGEST_BODY, None)
     try:
         text = body.decode()
     except UnicodeDecodeError as error:

@@ -36,7 +36,7 @@ from letgo_gateway.upstreams.messages import (
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE = 64 * 1024 * 1024
+LONGEST_LINE = 16 * 1024 * 1024
 PATIENCE = 3.0
 """How long a process may take to end once its input is closed, and again once it was told to terminate."""
 PROBE_TIMEOUT = 10.0
