@@ -52,6 +52,8 @@ class LegacySession:
         """What the upstream said of itself: `protocolVersion`, `capabilities`, `serverInfo`, `instructions`."""
         self.gone = asyncio.Event()
         """Set when the upstream does not know this session any more."""
+        self.active = 0
+        """Calls under way, as who makes them counts."""
         self.used = asyncio.get_running_loop().time()
 
     @property

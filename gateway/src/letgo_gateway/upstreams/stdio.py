@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import logging
 import os
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from letgo_gateway.upstreams.calls import (
     with_token,
 )
 from letgo_gateway.upstreams.endpoints import Endpoint
-from letgo_gateway.upstreams.errors import Garbage, Refused, TooSlow, Unreachable
+from letgo_gateway.upstreams.errors import Garbage, Refused, TooSlow, Unreachable, UpstreamError
 from letgo_gateway.upstreams.legacy import CLIENT, OnMessage, rank, result_of
 from letgo_gateway.upstreams.messages import (
     METHOD_NOT_FOUND,
@@ -91,6 +92,8 @@ class StdioSession:
         self.about: Mapping[str, Any] = {}
         self.gone = asyncio.Event()
         """Set when the process has ended."""
+        self.active = 0
+        """Calls under way, as who makes them counts."""
         self.used = asyncio.get_running_loop().time()
 
     async def start(self) -> None:
@@ -108,7 +111,7 @@ class StdioSession:
             )
         except (OSError, ValueError) as error:
             raise Unreachable(f"{self._endpoint.command[:1]} can't be started: {error}") from error
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._log())]
+        self._tasks = [asyncio.create_task(work) for work in (self._read(), self._log(), self._reap())]
         try:
             await self._open_session()
         except BaseException:
@@ -183,17 +186,32 @@ class StdioSession:
 
     async def _read(self) -> None:
         assert self._process is not None and self._process.stdout is not None
+        problem: UpstreamError = Unreachable("the process ended before it had answered")
         try:
             while line := await self._process.stdout.readline():
                 if line.strip():
                     self._hear(line)
         except ValueError:
-            log.warning("upstream %s: a line longer than %d bytes", self._endpoint.name, LONGEST_LINE)
+            problem = Garbage(f"the process wrote a line longer than {LONGEST_LINE} bytes")
+            log.warning("upstream %s: %s", self._endpoint.name, problem)
+            self._signal(signal.SIGKILL)  # nobody reads any more what it writes
         finally:
             self.gone.set()
             for exchange in self._open.values():
-                exchange.tell(Unreachable("the process ended before it had answered"))
+                exchange.tell(problem)
             self._open.clear()
+
+    async def _reap(self) -> None:
+        """End what the process has started when it ends: that may hold its pipes open, and so its death unseen."""
+        assert self._process is not None
+        await self._process.wait()
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the process and all that it has started."""
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
 
     def _hear(self, line: bytes) -> None:
         try:
@@ -251,16 +269,14 @@ class StdioSession:
             return
         if self._process.stdin is not None:
             self._process.stdin.close()
-        for end in (None, self._process.terminate, self._process.kill):
-            if end is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    end()
-            try:
+        for number in (None, signal.SIGTERM, signal.SIGKILL):
+            if number is not None:
+                self._signal(number)
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE):
                     await self._process.wait()
-                break
-            except TimeoutError:
-                continue
+                    break
+        self._signal(signal.SIGKILL)
         for task in list(self._tasks):
             task.cancel()
 

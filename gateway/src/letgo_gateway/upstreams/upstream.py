@@ -43,9 +43,11 @@ Listener = Callable[[Message], None]
 class Tracked:
     """An exchange that is counted as long as it is under way, and tells the breaker how it ended."""
 
-    def __init__(self, upstream: "Upstream", exchange: Exchange) -> None:
-        self._upstream, self._exchange = upstream, exchange
+    def __init__(self, upstream: "Upstream", exchange: Exchange, session: "Session | None") -> None:
+        self._upstream, self._exchange, self._session = upstream, exchange, session
         self._over = False
+        if session is not None:
+            session.active += 1
 
     async def next(self) -> Message:
         try:
@@ -63,14 +65,19 @@ class Tracked:
     def cancel(self) -> None:
         if not self._over:
             self._exchange.cancel()
-            self._over = True
-            self._upstream.active -= 1
+            self._leave()
 
     def _end(self, error: UpstreamError | None) -> None:
         if not self._over:
-            self._over = True
-            self._upstream.active -= 1
+            self._leave()
             self._upstream.judge(error)
+
+    def _leave(self) -> None:
+        self._over = True
+        self._upstream.active -= 1
+        if self._session is not None:
+            self._session.active -= 1
+            self._session.used = asyncio.get_running_loop().time()
 
 
 class Upstream:
@@ -99,7 +106,7 @@ class Upstream:
             raise Busy(f"{MOST_CALLS} calls to the upstream {self.endpoint.name} are under way")
         self.active += 1
         try:
-            return Tracked(self, await self._open(call))
+            return await self._open(call)
         except BaseException as error:
             self.active -= 1
             if isinstance(error, UpstreamError):
@@ -112,17 +119,18 @@ class Upstream:
         elif error.counts:
             self.breaker.failed()
 
-    async def _open(self, call: Call) -> Exchange:
+    async def _open(self, call: Call) -> Tracked:
         era = await self.speaks(call.era)
         if era == "modern" and self._modern is not None:
-            return await self._modern.exchange(call)
+            return Tracked(self, await self._modern.exchange(call), None)
         session = await self._session(call.caller, era)
         try:
-            return await session.exchange(call)
+            exchange = await session.exchange(call)
         except SessionLost:
             # It has not done what it was asked to do, so it can be asked again.
             session = await self._session(call.caller, era)
-            return await session.exchange(call)
+            exchange = await session.exchange(call)
+        return Tracked(self, exchange, session)
 
     async def speaks(self, preferred: Era | None = None) -> Era:
         """The era to speak with the upstream: the `preferred` one if it does both. Raises `UpstreamError`."""
@@ -158,8 +166,11 @@ class Upstream:
             return session.era
         try:
             exchange = await self._modern.exchange(Call("server/discover", caller=GATEWAY))
-            while not (message := await exchange.next()).is_response:
-                pass
+            try:
+                while not (message := await exchange.next()).is_response:
+                    pass
+            finally:
+                exchange.cancel()
         except Garbage:
             return "legacy"
         except Refused as error:
@@ -246,15 +257,31 @@ class Upstream:
             session.listen()
         return session
 
-    def _make_room(self) -> None:
-        """Close sessions that nobody has used for a while, and the oldest if there are too many."""
+    def tidy(self) -> None:
+        """Close the sessions that nobody has used for a while."""
         now = asyncio.get_running_loop().time()
+        for key, session in self._resting():
+            if session is None or session.gone.is_set() or now - session.used > IDLE_SECONDS:
+                self._drop(key)
+
+    def _resting(self) -> list[tuple[Key, Session | None]]:
+        """The sessions that nobody needs just now, the one longest unused first; None for one that failed."""
+        found: list[tuple[Key, Session | None]] = []
+        for key, made in self._sessions.items():
+            if made.done() and key not in self._listeners:
+                session = None if made.exception() is not None else made.result()
+                if session is None or session.active == 0:
+                    found.append((key, session))
+        return found
+
+    def _make_room(self) -> None:
+        """Close sessions until there is room for one more; none in which a call is under way. Raises `Busy`."""
         most = MOST_PROCESSES if self.endpoint.transport == "stdio" else MOST_SESSIONS
-        for key, made in list(self._sessions.items()):
-            if not made.done() or key in self._listeners:
-                continue
-            unused = made.exception() is not None or now - made.result().used > IDLE_SECONDS
-            if unused or len(self._sessions) >= most:
+        if len(self._sessions) < most:
+            return
+        self.tidy()
+        for key, _ in self._resting():
+            if len(self._sessions) >= most:
                 self._drop(key)
         if len(self._sessions) >= most:
             raise Busy(f"{most} sessions with the upstream {self.endpoint.name} are in use")

@@ -80,6 +80,7 @@ async def _listen(registered: Registered, upstream: Upstream, ledger: Ledger, ch
                 async with asyncio.timeout(HEALTH_SECONDS * random.uniform(0.8, 1.2)):
                     await told.wait()
             except TimeoutError:
+                upstream.tidy()
                 if loop.time() - refreshed < REFRESH_SECONDS:
                     await upstream.still_there()
                     continue
