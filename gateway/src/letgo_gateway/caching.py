@@ -2,7 +2,10 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 from letgo_gateway.database.changes import Changes, Topic
@@ -12,11 +15,24 @@ V = TypeVar("V")
 Versions = Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Making(Generic[V]):
+    """A value that is on its way: it will be true for all that was known when it `began`, or for more.
+
+    `made` becomes its versions and the value, or the error; None if whoever made it has gone.
+    """
+
+    began: Versions
+    made: "asyncio.Future[tuple[Versions, V] | Exception | None]"
+
+
 class Kept(Generic[K, V]):
     """Values by key, each with the versions of its topics that it was made from; the least used goes first.
 
     A value is used while no newer version of one of `topics` is known. Several that ask for the same value at the same
-    time make it once. `most` bounds the sum of what `size` says of the values: their number, if it is not given.
+    time make it once, and once more for those who know of a change that it missed: a value that changes all the time is
+    made as often as that takes, and not once for each who asks. `most` bounds the sum of what `size` says of the
+    values: their number, if it is not given.
     """
 
     def __init__(
@@ -28,7 +44,7 @@ class Kept(Generic[K, V]):
         self._size = size
         self._total = 0
         self._values: OrderedDict[K, tuple[Versions, V]] = OrderedDict()
-        self._making: dict[K, asyncio.Lock] = {}
+        self._making: dict[K, _Making[V]] = {}
         changes.subscribe(self._changed)
 
     def get(self, key: K) -> V | None:
@@ -43,25 +59,41 @@ class Kept(Generic[K, V]):
         """The value; `make` reads it together with the versions that it is true for, in one unit of work."""
         if (value := self.get(key)) is not None:
             return value
-        lock = self._making.setdefault(key, asyncio.Lock())
+        wanted = dict(self._changes.versions)
+        while (making := self._making.get(key)) is not None:
+            made = await asyncio.shield(making.made)
+            if isinstance(made, Exception):
+                if self._covers(making.began, wanted):
+                    raise made
+            elif made is not None and self._covers(made[0], wanted):
+                return made[1]
+        return self.get(key) or await self._make(key, make)
+
+    async def _make(self, key: K, make: Callable[[], Awaitable[tuple[Versions, V]]]) -> V:
+        making: _Making[V] = _Making(dict(self._changes.versions), asyncio.get_running_loop().create_future())
+        self._making[key] = making
+        told: tuple[Versions, V] | Exception | None = None
         try:
-            async with lock:
-                if (value := self.get(key)) is not None:
-                    return value
-                versions, value = await make()
-                self._changes.learn(versions)
-                self._keep(key, versions, value)
-                return value
+            told = await make()
+            self._changes.learn(told[0])
+            self._keep(key, *told)
+            return told[1]
+        except Exception as error:
+            told = error
+            raise
         finally:
-            if not lock.locked():
-                self._making.pop(key, None)
+            del self._making[key]
+            making.made.set_result(told)
+
+    def _covers(self, versions: Versions, wanted: Versions) -> bool:
+        return all(versions[topic] >= wanted[topic] for topic in self._topics)
 
     def drop(self, key: K) -> None:
         if (found := self._values.pop(key, None)) is not None:
             self._total -= self._size(found[1])
 
     def _keep(self, key: K, versions: Versions, value: V) -> None:
-        if any(versions[topic] < self._changes.versions[topic] for topic in self._topics):
+        if not self._covers(versions, self._changes.versions):
             return  # it has been overtaken while it was made: true for whoever asked then, and for nobody later
         self.drop(key)
         self._values[key] = versions, value
@@ -73,3 +105,52 @@ class Kept(Generic[K, V]):
         if topics & self._topics:
             self._values.clear()
             self._total = 0
+
+
+MOST_TOGETHER = 500
+
+
+class Together(Generic[K, V]):
+    """Reads what many ask for at the same time in one go: all that is asked for while the go before is under way.
+
+    So thousands who come at once, each with a key of their own, are a few units of work and not thousands.
+    """
+
+    def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
+        self._read = read
+        self._asked: dict[K, asyncio.Future[V]] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def __call__(self, key: K) -> V:
+        """Raises what `read` raises."""
+        future = self._asked.get(key)
+        if future is None:
+            future = self._asked[key] = asyncio.get_running_loop().create_future()
+        if self._reading is None:
+            # It belongs to no request: it goes on for others when that which began it is over.
+            self._reading = asyncio.get_running_loop().create_task(self._read_all(), context=Context())
+        return await asyncio.shield(future)
+
+    async def _read_all(self) -> None:
+        try:
+            while self._asked:
+                asked = {key: self._asked.pop(key) for key in list(islice(self._asked, MOST_TOGETHER))}
+                try:
+                    found = await self._read(list(asked))
+                except Exception as error:
+                    _settle(asked, error)
+                else:
+                    _settle(asked, found)
+        finally:
+            self._reading = None
+
+
+def _settle(asked: Mapping[K, "asyncio.Future[V]"], found: Mapping[K, V] | Exception) -> None:
+    for key, future in asked.items():
+        if future.cancelled():
+            continue
+        if isinstance(found, Exception):
+            future.set_exception(found)
+            future.exception()  # whoever asked may be gone: then nobody is told, which is no defect
+        else:
+            future.set_result(found[key])

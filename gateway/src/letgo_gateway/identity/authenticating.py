@@ -7,17 +7,18 @@ a token revoked, a user switched off, a team left.
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from time import time
 from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import RowMapping, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from letgo_gateway.caching import Kept
+from letgo_gateway.caching import Kept, Together, Versions
 from letgo_gateway.database.changes import Changes, versions_now
 from letgo_gateway.database.types import now
 from letgo_gateway.database.work import Database, DatabaseBusy
@@ -42,6 +43,14 @@ class Known:
     expires: float
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A token that is not known here yet; `session` is what it says, if it is one of ours."""
+
+    digest: str
+    session: sessions.Session | None
+
+
 NOBODY = Known(None, float("inf"))
 
 
@@ -51,6 +60,9 @@ class Authenticator:
         self._keys = keys
         self._anonymous = Principal(permissions=ANONYMOUS) if anonymous else None
         self._known: Kept[str, Known] = Kept(changes, frozenset({"identity"}), MOST_KNOWN)
+        self._together: Together[Shown, tuple[Versions, Known]] = Together(
+            lambda shown: database.read(read_known, shown)
+        )
         self._uses: dict[str, datetime] = {}
 
     async def __call__(self, headers: Mapping[str, str], must_change: bool = False) -> Principal:
@@ -86,12 +98,12 @@ class Authenticator:
         return known.principal
 
     async def _look_up(self, token: str, digest: str) -> Known:
-        if token.startswith(API_TOKEN):
-            return await self._known.get_or_make(digest, lambda: self._database.read(read_api_token, digest))
-        session = sessions.read(self._keys.sessions, token)
-        if session is None:
-            return NOBODY
-        return await self._known.get_or_make(digest, lambda: self._database.read(read_session, session))
+        session = None
+        if not token.startswith(API_TOKEN):
+            session = sessions.read(self._keys.sessions, token)
+            if session is None:
+                return NOBODY
+        return await self._known.get_or_make(digest, lambda: self._together(Shown(digest, session)))
 
     @asynccontextmanager
     async def noting_uses(self) -> AsyncIterator[None]:
@@ -124,44 +136,71 @@ def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-async def read_api_token(db: AsyncSession, digest: str) -> tuple[dict[str, int], Known]:
+async def read_known(db: AsyncSession, shown: Sequence[Shown]) -> dict[Shown, tuple[Versions, Known]]:
+    """What each of these tokens stands for, and the versions that it is true for."""
     versions = await versions_now(db)
-    rows = await db.execute(select(ApiToken.__table__).where(ApiToken.digest == digest, ApiToken.revoked_at.is_(None)))
-    token = rows.mappings().one_or_none()
-    if token is None:
-        return versions, NOBODY
-    principal = await read_principal(db, token["user_id"], None)
-    if principal is None:
-        return versions, NOBODY
-    expires = token["expires_at"].timestamp() if token["expires_at"] is not None else float("inf")
-    return versions, Known(limited(principal, token["id"], token["scopes"], token["server_id"]), expires)
+    digests = [one.digest for one in shown if one.session is None]
+    tokens: Mapping[str, RowMapping] = {}
+    if digests:
+        rows = select(ApiToken.__table__).where(ApiToken.digest.in_(digests), ApiToken.revoked_at.is_(None))
+        tokens = {row["digest"]: row for row in (await db.execute(rows)).mappings()}
+    users = {row["user_id"] for row in tokens.values()} | {one.session.user for one in shown if one.session is not None}
+    people = await read_people(db, sorted(users)) if users else {}
+
+    def known(one: Shown) -> Known:
+        if one.session is not None:
+            person = people.get(one.session.user)
+            ours = person is not None and person.epoch == one.session.epoch
+            return Known(person.principal if person is not None and ours else None, one.session.expires)
+        token = tokens.get(one.digest)
+        if token is None or (person := people.get(token["user_id"])) is None:
+            return NOBODY
+        expires = token["expires_at"].timestamp() if token["expires_at"] is not None else float("inf")
+        return Known(limited(person.principal, token["id"], token["scopes"], token["server_id"]), expires)
+
+    return {one: (versions, known(one)) for one in shown}
 
 
-async def read_session(db: AsyncSession, session: sessions.Session) -> tuple[dict[str, int], Known]:
-    versions = await versions_now(db)
-    return versions, Known(await read_principal(db, session.user, session.epoch), session.expires)
+@dataclass(frozen=True, slots=True)
+class Person:
+    epoch: int
+    principal: Principal
 
 
-async def read_principal(db: AsyncSession, user_id: str, epoch: int | None) -> Principal | None:
-    """None if the user is not there, switched off, or in another epoch (None: any)."""
+async def read_people(db: AsyncSession, ids: Sequence[str]) -> dict[str, Person]:
+    """Those of these users who are there and not switched off."""
     columns = select(User.id, User.email, User.admin, User.must_change, User.epoch)
-    user = (await db.execute(columns.where(User.id == user_id, User.active))).one_or_none()
-    if user is None or (epoch is not None and user.epoch != epoch):
-        return None
-    if user.must_change:
-        return Principal(user.id, user.email, must_change=True)
+    users = (await db.execute(columns.where(User.id.in_(ids), User.active))).all()
     roles = {row.name: frozenset(row.permissions) for row in await db.execute(select(Role.name, Role.permissions))}
-    everywhere = select(Role.name, UserRole.team_id).join(UserRole, UserRole.role_id == Role.id)
-    given = await db.execute(everywhere.where(UserRole.user_id == user_id))
-    member = await db.execute(select(TeamMember.role, TeamMember.team_id).where(TeamMember.user_id == user_id))
-    permissions = PERMISSIONS if user.admin else roles.get(EVERYBODY, frozenset())
+    granted = select(UserRole.user_id, Role.name, UserRole.team_id).join(Role, UserRole.role_id == Role.id)
+    member = select(TeamMember.user_id, TeamMember.role, TeamMember.team_id).where(TeamMember.user_id.in_(ids))
+    given: dict[str, list[tuple[str, str | None]]] = {}
+    for user, role, team in (*await db.execute(member), *await db.execute(granted.where(UserRole.user_id.in_(ids)))):
+        given.setdefault(user, []).append((role, team))
+
+    def principal(user: Any) -> Principal:
+        if user.must_change:
+            return Principal(user.id, user.email, must_change=True)
+        permissions = PERMISSIONS if user.admin else roles.get(EVERYBODY, frozenset())
+        everywhere, teams = of_roles(roles, given.get(user.id, ()))
+        return Principal(user.id, user.email, permissions | everywhere, MappingProxyType(teams), admin=user.admin)
+
+    return {user.id: Person(user.epoch, principal(user)) for user in users}
+
+
+def of_roles(
+    roles: Mapping[str, frozenset[str]], given: Iterable[tuple[str, str | None]]
+) -> tuple[frozenset[str], dict[str, frozenset[str]]]:
+    """What roles that are `given` allow: everywhere, and by team."""
+    everywhere: frozenset[str] = frozenset()
     teams: dict[str, frozenset[str]] = {}
-    for role, team in (*member, *given):
+    for role, team in given:
+        allowed = roles.get(role, frozenset())
         if team is None:
-            permissions |= roles[role]
+            everywhere |= allowed
         else:
-            teams[team] = teams.get(team, frozenset()) | roles.get(role, frozenset())
-    return Principal(user.id, user.email, permissions, MappingProxyType(teams), admin=user.admin)
+            teams[team] = teams.get(team, frozenset()) | allowed
+    return everywhere, teams
 
 
 def limited(principal: Principal, token: str, scopes: list[str] | None, server: str | None) -> Principal:

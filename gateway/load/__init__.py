@@ -1,0 +1,1 @@
+"""The gateway under load: `make prove-gateway`, and what a request costs it: `make bench-gateway`."""
