@@ -41,6 +41,13 @@ class Way(NamedTuple):
     sessions: dict[Key, State]
 
 
+class Opening(NamedTuple):
+    """A transaction that begins in a session of somebody's own, and the sessions that hold no connection then."""
+
+    at: Chain
+    released: frozenset[Key]
+
+
 class Summary(NamedTuple):
     """What calling a function in one context does. Session keys are those of the activation: the sessions given to
     it are `p0`, `p1` ... in the order of their arguments, the shared ones keep their names. `ways` keeps apart those
@@ -53,7 +60,7 @@ class Summary(NamedTuple):
     yields: tuple[Yielded, ...]
     waits: tuple[tuple[Wait, bool], ...]
     parts: tuple[Part, ...]
-    opens: tuple[Chain, ...]
+    opens: tuple[Opening, ...]
     escaped: dict[Key, Traits]
     receiver: Value | None
 
@@ -244,7 +251,7 @@ class Frame:
         self.waits: dict[tuple[object, ...], tuple[Wait, bool]] = {}
         self.parts: dict[tuple[object, ...], Part] = {}
         self.loaded: set[tuple[Key, str]] = set()
-        self.opens: dict[Site, Chain] = {}
+        self.opens: dict[Site, Opening] = {}
         self.exits: list[World] = []
         self.errors: list[World] = []
         self.cancelled: list[World] = []

@@ -3,11 +3,12 @@
 These functions change the states in a `World` and note in the `Frame` what its callers must know.
 """
 
-from letgo.holds import MisuseKind, Site, Wait, WaitKind
-from letgo.lifetime.analysis import Frame, Part
+from letgo.holds import Event, MisuseKind, Origin, Site, Step, Wait, WaitKind
+from letgo.lifetime.analysis import Frame, Opening, Part
 from letgo.lifetime.facts import YIELDS
 from letgo.lifetime.values import Key
 from letgo.lifetime.world import CLOSED, OPEN, RELEASED, UNTOUCHED, Chain, State, Traits, World
+from letgo.picture.steps import calls, describe_misuse
 
 FAILED = ".failed"
 """The variable that says that only an exception leads here."""
@@ -25,8 +26,8 @@ def arm(frame: Frame, world: World, key: Key, opened: Chain) -> None:
     began = state.opened if state.is_open else opened
     world.sessions[key] = state._replace(phases=OPEN, opened=began, expired=False)
     if not state.is_open and not traits.pinned:  # a bound session uses the connection that is there
-        if traits.owned or traits.shared:
-            frame.opens.setdefault(opened.site, opened)
+        if traits.owned or (traits.shared and traits.source.origin is not Origin.ATTRIBUTE):  # whose it is isn't known
+            note_opening(frame, world, opened, frozenset())
         begin(frame, world, key, state, opened)
 
 
@@ -46,19 +47,38 @@ def is_within(frame: Frame, site: Site | None) -> bool:
     return site is not None and (site.path, site.function) == (frame.site.path, frame.site.function)
 
 
-def nest(frame: Frame, world: World, key: Key | None, opened: Chain) -> None:
-    """Another session's transaction begins while one of this function is open."""
+def note_opening(frame: Frame, world: World, opened: Chain, released: frozenset[Key]) -> None:
+    """A session of this function's own, or of one that it calls, begins a transaction: callers may hold others."""
+    here = frozenset(key for key, state in world.sessions.items() if not state.is_open)
+    frame.opens.setdefault(opened.site, Opening(opened, released | here))
+
+
+def nest(frame: Frame, world: World, key: Key | None, opened: Chain, released: frozenset[Key] = frozenset()) -> None:
+    """Another session's transaction begins while one of this function is open that is not `released` by then."""
     if key is not None and frame.traits_of(key).pinned:
         return
     for other, state in world.sessions.items():
-        if other != key and state.phases == OPEN and other in frame.traits:
+        if other != key and other not in released and state.phases == OPEN and other in frame.traits:
             traits = frame.traits[other]
             if traits.owned and not traits.pinned:
                 second = frame.traits_of(key).source.name if key else ""
-                certain = opened.certain and traits.certain
+                certain = opened.certain and traits.certain and (state.opened is None or state.opened.certain)
                 frame.analysis.misuse(
-                    MisuseKind.NESTED, frame.site, traits.source, opened.first, certain, detail=second
-                )
+                    MisuseKind.NESTED, frame.site, traits.source, opened.first, certain,
+                    _way_to_second(frame.site, state.opened, opened), second,
+                )  # fmt: skip
+
+
+def _way_to_second(function: Site, first: Chain | None, second: Chain) -> tuple[Step, ...]:
+    """From the beginning of the one transaction to that of the other."""
+    steps: list[Step] = []
+    if first is not None:
+        steps += [*calls(first.via, first.site, function), Step(Event.OPENED, first.site, "the transaction begins")]
+    steps += [
+        *calls(second.via, second.site, function),
+        Step(Event.NOTE, second.site, describe_misuse(MisuseKind.NESTED)),
+    ]
+    return tuple(steps)
 
 
 def touch(frame: Frame, world: World, key: Key, line: int) -> None:

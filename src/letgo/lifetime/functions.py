@@ -11,7 +11,7 @@ from typing import NamedTuple
 from letgo.holds import Hold, Misuse, MisuseKind, Origin, Site, Source, Wait
 from letgo.lifetime import construction, interpret, objects
 from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Part, Summary, Way, Yielded
-from letgo.lifetime.effects import FAILED, begin, close, hold, nest, note_failure, note_wait
+from letgo.lifetime.effects import FAILED, begin, close, hold, nest, note_failure, note_opening, note_wait
 from letgo.lifetime.facts import YIELDS, Followed, Leaves
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
@@ -431,10 +431,11 @@ def apply(
     summary = activation.summary
     call = frame.at(line)
     _note_waits(frame, world, activation, call, certain, streaming)
-    for chain in summary.opens:
-        opened = chain.under(call, certain)
-        frame.opens.setdefault(chain.site, opened)
-        nest(frame, world, None, opened)
+    for opening in summary.opens:
+        opened = opening.at.under(call, certain)
+        released = frozenset(activation.names.get(key, key) for key in opening.released)
+        note_opening(frame, world, opened, released)
+        nest(frame, world, None, opened, released)
     _settle(frame, world, activation, call, certain)
 
 

@@ -232,8 +232,9 @@ https://flask-sqlalchemy.palletsprojects.com/en/stable/contexts/"""
 
 
 def either(*values: Value | None) -> Value | None:
-    """The value that is one of `values`. What is unknown adds nothing, but takes away the certainty of a constant;
-    more than four alternatives are kept as four."""
+    """The value that is one of `values`. What is unknown adds nothing, but takes away the certainty of a constant; an
+    object of which only the class is known adds nothing to one that is known; more than four alternatives are kept as
+    four."""
     if values and values.count(values[0]) == len(values):  # as most are
         return values[0]
     found: list[Value] = []
@@ -242,6 +243,11 @@ def either(*values: Value | None) -> Value | None:
         for option in options(value):
             if option not in found and not (unknown and isinstance(option, EXACT)):
                 found.append(option)
+    if len(found) > 1:
+        known = {option.cls for option in found if type(option) is Instance and option.attributes}
+        found = [
+            option for option in found if type(option) is not Instance or option.attributes or option.cls not in known
+        ]
     if not found:
         return None
     return found[0] if len(found) == 1 else AnyOf(tuple(found[:4]))

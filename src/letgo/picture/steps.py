@@ -17,10 +17,10 @@ def steps_of_hold(hold: Hold, waits: tuple[Wait, ...]) -> tuple[Step, ...]:
 
 def _steps_of_hold(hold: Hold, waits: tuple[Wait, ...]) -> Iterator[Step]:
     yield Step(Event.SOURCE, hold.session.site, comes_from(hold.session))
-    yield from _calls(hold, hold.opened_via, hold.opened)
+    yield from calls(hold.opened_via, hold.opened, hold.function)
     yield Step(Event.OPENED, hold.opened, "the transaction begins")
     for wait in waits[:SHOWN]:
-        yield from _calls(hold, wait.via, wait.site)
+        yield from calls(wait.via, wait.site, hold.function)
         yield Step(Event.WAIT, wait.site, describe(wait))
     last = waits[-1]
     end = outermost(hold.function, last.site, last.via)
@@ -44,10 +44,13 @@ def steps_of_misuse(misuse: Misuse, shows: str) -> tuple[Step, ...]:
     return steps
 
 
-def _calls(hold: Hold, via: tuple[Site, ...], target: Site) -> Iterator[Step]:
-    """A step for each call on the way down to `target`, naming the function that is called."""
+def calls(via: tuple[Site, ...], target: Site, depends: Site | None = None) -> Iterator[Step]:
+    """A step for each call on the way down to `target`, naming the function that is called.
+
+    A function `depends` on what its own definition, rather than a line of its body, leads to.
+    """
     for site, callee in pairwise((*via, target)):
-        verb = "depends on" if site == hold.function else "calls"
+        verb = "depends on" if site == depends else "calls"
         yield Step(Event.CALL, site, f"{verb} `{callee.function}`")
 
 

@@ -32,6 +32,57 @@ def one_after_the_other(order_id: int) -> None:
         log_it(order_id)
 
 
+def save_and_log(db: Session, order_id: int) -> None:
+    db.commit()
+    log_it(order_id)
+
+
+def one_that_the_callee_commits_first(order_id: int) -> None:
+    with NewSyncSession() as db:
+        db.get_one(Order, order_id)
+        save_and_log(db, order_id)
+
+
+def log_and_save(db: Session, order_id: int) -> None:
+    log_it(order_id)
+    db.commit()
+
+
+def one_that_the_callee_commits_too_late(order_id: int) -> None:
+    with NewSyncSession() as db:
+        db.get_one(Order, order_id)
+        log_and_save(db, order_id)  # expect: LG504
+
+
+class Orders:
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def count(self) -> int:
+        return self.session.query(Order).count()
+
+
+class Page:
+    """Its orders are made when they are first asked for, and share its session."""
+
+    _orders: Orders | None
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    @property
+    def orders(self) -> Orders:
+        if not self._orders:
+            self._orders = Orders(self.session)
+        return self._orders
+
+
+def lazily_made_from_the_same_session() -> int:
+    with NewSyncSession() as db:
+        db.get_one(Order, 1)
+        return Page(db).orders.count()
+
+
 def a_second_one_before_the_first_query(order_id: int) -> None:
     with NewSyncSession() as db:
         log_it(order_id)
