@@ -27,9 +27,13 @@ async def call(fleet: Fleet, where: OnEndpoint, era: Era) -> str:
             result = await send_message(fleet.http, source, headers, where.arguments)
         else:
             result = await call_endpoint(fleet.http, source, headers, schema, where.arguments)
+        return _complete(result, era)
     except UpstreamError as error:
-        result = {"content": [{"type": "text", "text": str(error)}], "isError": True}
-    return _complete(result, era)
+        problem = str(error)
+    except (ValueError, RecursionError):
+        # Half of a pair of surrogates, a number that is infinite (1e999), or nested deeper than the stack.
+        problem = "the arguments or the answer are no JSON that can be passed on"
+    return _complete({"content": [{"type": "text", "text": problem}], "isError": True}, era)
 
 
 def prompt(found: PublishedPrompt, message: Message, era: Era) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from letgo_gateway.mcp.protocol import SERVER_INFO
+from letgo_gateway.mcp.templates import Template, parse_template
 from letgo_gateway.registry.catalogue import (
     Agent,
     Catalogue,
@@ -128,7 +129,7 @@ class View:
         if (found := self.resources.get(uri)) is not None:
             return ResourceRoute(found, found.source)
         for template, pattern in self._patterns:
-            if pattern.fullmatch(uri):
+            if pattern.fits(uri):
                 return ResourceRoute(template, template.source)
         able = [one for one in self.catalogue.upstreams if "resources" in one.capabilities]
         if len(able) == 1:
@@ -137,8 +138,9 @@ class View:
         return None
 
     @cached_property
-    def _patterns(self) -> list[tuple[PublishedResource, re.Pattern[str]]]:
-        return [(template, _pattern(uri)) for uri, template in self.templates.items()]
+    def _patterns(self) -> list[tuple[PublishedResource, Template]]:
+        parsed = ((template, parse_template(uri)) for uri, template in self.templates.items())
+        return [(template, pattern) for template, pattern in parsed if pattern is not None]
 
 
 Item = TypeVar("Item", PublishedTool, PublishedPrompt)
@@ -203,13 +205,3 @@ def _position(names: Sequence[str], cursor: str) -> int:
     except ValueError:
         raise Failure(INVALID_PARAMS, "this cursor was not given out here") from None
     return next((at for at, name in enumerate(names) if name > last), len(names))
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    """What URIs a template of RFC 6570 can make; operators that allow slashes do so here too."""
-    parts = []
-    for literal, expression in re.findall(r"([^{]*)(?:\{([^}]*)\})?", template):
-        parts.append(re.escape(literal))
-        if expression:
-            parts.append(r".*" if expression[0] in "+#/?&;." or expression.endswith("*") else r"[^/?#]+")
-    return re.compile("".join(parts))

@@ -1,13 +1,12 @@
 """A2A agents, called as tools: `message/send` of the Agent2Agent protocol over JSON-RPC (https://a2a-protocol.org)."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 from uuid import uuid4
 
 from letgo_gateway.upstreams.errors import Garbage, Refused
 from letgo_gateway.upstreams.http import Http, Url, follow, within
-from letgo_gateway.upstreams.messages import INVALID_PARAMS, Failure, dumps
+from letgo_gateway.upstreams.messages import INVALID_PARAMS, Failure, dumps, loads
 
 LONGEST_ANSWER = 16 * 1024 * 1024
 
@@ -57,8 +56,8 @@ async def send_message(
         response = await follow(http, "POST", Url.parse(agent.url), sent, body, timeout=agent.timeout)
         answer = await response.read(LONGEST_ANSWER, None)
     try:
-        found = json.loads(answer)
-    except (ValueError, RecursionError) as error:
+        found = loads(answer)
+    except ValueError as error:
         if response.status >= 400:
             raise Refused(f"the agent answered with status {response.status}", response.status) from error
         raise Garbage("the agent's answer is no JSON") from error

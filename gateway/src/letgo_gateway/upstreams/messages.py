@@ -176,6 +176,14 @@ def dumps(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
+def loads(text: str | bytes) -> Any:
+    """What is JSON, strictly. Raises `ValueError`."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def written(members: Members, **changed: object) -> str:
     """The text of an object with these members; those `changed` are written anew, and left out if they are None."""
     kept = [f"{dumps(name)}:{member.raw}" for name, member in members.items() if name not in changed]

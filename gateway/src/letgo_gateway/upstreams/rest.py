@@ -18,7 +18,7 @@ from referencing import Registry
 
 from letgo_gateway.upstreams.errors import Garbage, UpstreamError
 from letgo_gateway.upstreams.http import Http, Response, Url, follow, within
-from letgo_gateway.upstreams.messages import INVALID_PARAMS, Failure, dumps
+from letgo_gateway.upstreams.messages import INVALID_PARAMS, Failure, dumps, loads
 
 LONGEST_BODY = 8 * 1024 * 1024
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE"})
@@ -96,8 +96,8 @@ async def result_of(response: Response) -> dict[str, Any]:
     result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": False}
     if response.content_type.endswith("json"):
         try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
+            value = loads(text)
+        except ValueError:
             return result
         if isinstance(value, dict):
             result["structuredContent"] = value
