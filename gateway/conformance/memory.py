@@ -128,5 +128,5 @@ async def gateway(
         memory.catalogues[None] = catalogue(*offers, tools=tools)
         async with watch(service.fleet, [of for of, _ in offers], service.listeners.changed):
             yield make_app(service), service
-        service.sessions.close()
+        await service.sessions.close()
         service.waiting.close()

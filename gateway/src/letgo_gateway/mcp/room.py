@@ -67,7 +67,7 @@ class Room:
             finally:
                 follow.cancel()
                 await asyncio.gather(follow, return_exceptions=True)
-                self.service.sessions.close()
+                await self.service.sessions.close()
                 self.service.waiting.close()
 
     async def _follow(self, watching: Watch) -> None:

@@ -24,6 +24,8 @@ MOST_KNOWN = 20_000
 LONGEST_ID = 6000
 MOST_WAITING = 1000
 """Messages that wait for a client to read its stream; the oldest is dropped for one more."""
+CLOSE_SECONDS = 3.0
+"""How long upstreams may take to be told that nobody wants to hear of their resources any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +224,15 @@ class Sessions:
         here.mailbox.put(message)
         return True
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End what is kept of all sessions; the sessions themselves go on, here or elsewhere."""
+        ended: list[asyncio.Task[Any]] = []
         for here in list(self._here.values()):
             if here.mailbox is not None:
                 here.mailbox.close()
-            for task in (*here.subscriptions.values(), *here.running.values()):
-                task.cancel()
+            ended += [*here.subscriptions.values(), *here.running.values()]
         self._here.clear()
+        for task in ended:
+            task.cancel()
+        if ended:
+            await asyncio.wait(ended, timeout=CLOSE_SECONDS)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from letgo_gateway.upstreams.calls import LEGACY, Call, Caller, Exchange, given, legacy_params
@@ -48,6 +48,7 @@ class LegacySession:
         self._listening: asyncio.Task[None] | None = None
         self._asking: list[HttpExchange] = []
         self._level: str | None = None
+        self._closed = False
         self.about: Mapping[str, Any] = {}
         """What the upstream said of itself: `protocolVersion`, `capabilities`, `serverInfo`, `instructions`."""
         self.gone = asyncio.Event()
@@ -135,7 +136,11 @@ class LegacySession:
         params = written(given(requestId=id, reason="the client does not wait any more"))
         self._in_background(self.tell(notification("notifications/cancelled", params)))
 
-    def _in_background(self, work: Any) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._closed:
+            work.close()
+            return
+
         async def run() -> None:
             with contextlib.suppress(UpstreamError, TimeoutError):
                 async with asyncio.timeout(BACKGROUND_TIMEOUT):
@@ -211,6 +216,7 @@ class LegacySession:
 
     async def close(self) -> None:
         """End the session, on the upstream too if it lets us."""
+        self._closed = True
         if self._listening is not None:
             self._listening.cancel()
         for task in list(self._tasks):
