@@ -23,7 +23,7 @@ prove: .venv/dev.stamp ## Put the leaky bookshop under load and watch its Postgr
 gateway: .venv/dev.stamp ## Serve the gateway on http://127.0.0.1:4444
 	@$(BIN)/letgo-gateway serve
 
-conformance: .venv/conformance.stamp ## Run the official conformance suite of the Model Context Protocol against the gateway
+conformance: .venv/dev.stamp ## Run the official conformance suite of the Model Context Protocol against the gateway
 	@cd gateway && ../$(BIN)/python -m conformance
 
 demo: .venv/dev.stamp ## Check, prove, fix, check and prove a copy of the leaky bookshop
@@ -88,6 +88,7 @@ lock: .venv/dev.stamp ## Pin the newest versions of all dependencies
 		-o requirements/gateway.txt pyproject.toml gateway/pyproject.toml
 	$(LOCK) --upgrade --group pyproject.toml:conformance -o requirements/conformance.txt
 	$(LOCK) --upgrade --group pyproject.toml:mcp1 -o requirements/mcp1.txt
+	@cd gateway && ../$(BIN)/python -m conformance.installing
 
 clean: ## Remove everything that was made here
 	rm -rf .venv .matrix .conformance .demo .letgo_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
@@ -107,8 +108,4 @@ $(BIN)/python:
 .venv/dev.stamp: .venv/base.stamp requirements/dev.txt gateway/pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e gateway
-	@touch $@
-
-.venv/conformance.stamp: .venv/dev.stamp requirements/conformance.txt
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/conformance.txt
 	@touch $@

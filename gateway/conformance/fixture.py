@@ -10,12 +10,15 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import uvicorn
 from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
 from mcp.server.mcpserver.prompts.base import Prompt, UserMessage
 from mcp.server.streamable_http import EventCallback, EventId, EventMessage, EventStore, StreamId
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
+    INVALID_REQUEST,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
+    UNSUPPORTED_PROTOCOL_VERSION,
     AudioContent,
     Completion,
     CompletionArgument,
@@ -43,6 +46,8 @@ from mcp.types import (
     UnsubscribeRequestParams,
 )
 from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 SILENCE = base64.b64encode(
@@ -578,6 +583,27 @@ class Events(EventStore):
         return stream
 
 
+def with_eras(app: ASGIApp) -> ASGIApp:
+    """The server at `/mcp`; at `/legacy/mcp` and `/modern/mcp` it refuses what the other era says."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        era, _, rest = scope.get("path", "").removeprefix("/").partition("/")
+        if era not in ("legacy", "modern"):
+            await app(scope, receive, send)
+            return
+        version = dict(scope["headers"]).get(b"mcp-protocol-version", b"").decode()
+        if (version == MODERN) == (era == "modern"):
+            await app({**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode()}, receive, send)
+            return
+        code = UNSUPPORTED_PROTOCOL_VERSION if era == "modern" else INVALID_REQUEST
+        error: dict[str, Any] = {"code": code, "message": f"Bad Request: Unsupported protocol version: {version}"}
+        if era == "modern":
+            error["data"] = {"supported": [MODERN], "requested": version}
+        await JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, 400)(scope, receive, send)
+
+    return served
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=3001)
@@ -586,7 +612,8 @@ def main() -> None:
     if options.stdio:
         server.run(transport="stdio")
     else:
-        server.run(transport="streamable-http", port=options.port, event_store=Events(), retry_interval=100)
+        app = server.streamable_http_app(event_store=Events(), retry_interval=100)
+        uvicorn.run(with_eras(app), port=options.port, log_level="warning")
 
 
 if __name__ == "__main__":
