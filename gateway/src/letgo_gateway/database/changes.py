@@ -9,21 +9,22 @@ connection is lost.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
-from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args
+from typing import Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
-import asyncpg
 from sqlalchemy import BigInteger, String, func, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from letgo_gateway.database.base import Base
+from letgo_gateway.database.listening import keep_listening
 from letgo_gateway.database.work import Database, DatabaseBusy, Work
 
-Topic: TypeAlias = Literal["identity", "gateways", "tools", "resources", "prompts", "servers", "a2a", "roots"]
+Topic: TypeAlias = Literal["identity", "gateways", "tools", "resources", "prompts", "servers", "a2a", "roots", "own"]
+"""`own`: entries of any registry that only their owners see; what others see has not changed with them."""
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -82,13 +83,23 @@ class Changes:
             for listener in self._listeners:
                 listener(frozenset(newer))
 
-    async def write(self, topics: Iterable[Topic], work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """`Database.write`, with `topics` counted up in the same transaction and known here when it returns."""
+    async def write(
+        self,
+        topics: Iterable[Topic] | Callable[[T], Iterable[Topic]],
+        work: Work[P, T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """`Database.write`, with `topics` counted up in the same transaction and known here when it returns.
+
+        What `work` has done may say which they are.
+        """
 
         async def counted(db: AsyncSession) -> tuple[T, dict[str, int]]:
             result = await work(db, *args, **kwargs)
             await db.flush()
-            return result, await count_up(db, topics)
+            return result, await count_up(db, topics(result) if callable(topics) else topics)
 
         counted.__qualname__ = getattr(work, "__qualname__", repr(work))
         result, versions = await self._database.write(counted)
@@ -112,7 +123,7 @@ class Changes:
         await self.refresh()
         tasks = [asyncio.create_task(self._ask())]
         if self._direct.get_backend_name() == "postgresql":
-            tasks.append(asyncio.create_task(self._listen()))
+            tasks.append(asyncio.create_task(keep_listening(self._direct, CHANNEL, self._told, self._interval)))
         try:
             yield
         finally:
@@ -130,26 +141,6 @@ class Changes:
             except Exception:
                 log.exception("changes are not known")
 
-    async def _listen(self) -> None:
-        while True:
-            try:
-                await self._listen_once()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("no notifications from Postgres: %s", error)
-            await asyncio.sleep(self._interval)
-
-    async def _listen_once(self) -> None:
-        url = self._direct.set(drivername="postgresql")
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False), timeout=5)
-        lost = asyncio.Event()
-        connection.add_termination_listener(lambda _: lost.set())
-        try:
-            await connection.add_listener(CHANNEL, self._told)
-            await lost.wait()
-        finally:
-            with suppress(Exception):
-                await connection.close(timeout=1)
-
-    def _told(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
-        pairs = (pair.partition("=") for pair in str(payload).split(","))
+    def _told(self, payload: str) -> None:
+        pairs = (pair.partition("=") for pair in payload.split(","))
         self.learn({topic: int(version) for topic, _, version in pairs})

@@ -10,12 +10,13 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 from sqlalchemy.engine import URL
 
+from letgo_gateway.database.listening import LOST, keep_listening
 from letgo_gateway.database.work import nothing_open
 
 CHANNEL = "letgo_gateway_relay"
@@ -80,11 +81,11 @@ class PostgresRelay(Relay):
             try:
                 for head, part in zip(heads, parts, strict=True):
                     await self._connection.execute("select pg_notify($1, $2)", CHANNEL, f"{head} {part}", timeout=5)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except LOST as error:
                 log.warning("the other workers are not told (%s): %s", kind, error)
 
-    def _told(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        head, _, part = str(payload).partition("] ")
+    def _told(self, payload: str) -> None:
+        head, _, part = payload.partition("] ")
         worker, number, left = json.loads(head + "]")
         if worker == self._worker:
             return
@@ -99,32 +100,14 @@ class PostgresRelay(Relay):
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._keep_listening())
+        listening = keep_listening(self._direct, CHANNEL, self._told, RETRY_SECONDS, self._connected)
+        task = asyncio.create_task(listening)
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _keep_listening(self) -> None:
-        while True:
-            try:
-                await self._listen()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("other workers are not heard: %s", error)
-            await asyncio.sleep(RETRY_SECONDS)
-
-    async def _listen(self) -> None:
-        url = self._direct.set(drivername="postgresql")
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False), timeout=5)
-        lost = asyncio.Event()
-        connection.add_termination_listener(lambda _: lost.set())
-        try:
-            await connection.add_listener(CHANNEL, self._told)
-            self._connection = connection
-            await lost.wait()
-        finally:
-            self._connection = None
-            self._unfinished.clear()
-            with suppress(Exception):
-                await connection.close(timeout=1)
+    def _connected(self, connection: asyncpg.Connection | None) -> None:
+        self._connection = connection
+        self._unfinished.clear()
