@@ -15,6 +15,7 @@ from letgo_gateway.keys import Keys, keys
 from letgo_gateway.registry.catalogue import Catalogues
 from letgo_gateway.registry.discovery import Ledger
 from letgo_gateway.registry.lists import Lists
+from letgo_gateway.registry.sharing import Owners
 from letgo_gateway.settings import Settings
 
 
@@ -38,6 +39,7 @@ def make_rooms(settings: Settings) -> Rooms:
     made = keys(settings)
     database = Database(make_engine(settings), settings.pool_waiting)
     changes = Changes(database, settings.direct, settings.changes_interval)
+    owners = Owners(database, changes)
     return Rooms(
         settings=settings,
         keys=made,
@@ -45,8 +47,8 @@ def make_rooms(settings: Settings) -> Rooms:
         changes=changes,
         authenticate=Authenticator(database, changes, made, settings.anonymous),
         passwords=Passwords(settings.argon2_memory),
-        catalogues=Catalogues(database, changes),
-        lists=Lists(database, changes),
+        catalogues=Catalogues(database, changes, owners),
+        lists=Lists(database, changes, owners),
         ledger=Ledger(database, changes),
     )
 

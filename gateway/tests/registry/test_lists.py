@@ -1,6 +1,10 @@
 """Lists: pages, filters, and bytes that are made once and never stale."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from gateway.tests.serving import RunningGateway
+from sqlalchemy import event
 
 TOOL = {"url": "https://api.example/echo", "method": "GET"}
 
@@ -42,22 +46,12 @@ def test_wrong_questions_are_told(gateway: RunningGateway) -> None:
 
 
 def test_a_list_that_is_kept_costs_no_query_and_a_change_makes_it_anew(gateway: RunningGateway) -> None:
-    from sqlalchemy import event
-
-    from letgo_gateway.rooms import Rooms
-
     ann = gateway.user("ann")
     ann.get("/tools")
-    rooms: Rooms = gateway.rooms
-    asked: list[str] = []
-
-    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
-        asked.append(statement)
-
-    event.listen(rooms.database.engine.sync_engine, "before_cursor_execute", note)
-    for _ in range(5):
-        assert ann.get("/tools")["items"] == []
-    assert not [statement for statement in asked if "tool" in statement]
+    with lists_of_tools_made(gateway) as made:
+        for _ in range(5):
+            assert ann.get("/tools")["items"] == []
+    assert made == []
     tool = ann.post("/tools", TOOL | {"name": "new"})
     assert [one["name"] for one in ann.get("/tools")["items"]] == ["new"]
     ann.delete(f"/tools/{tool['id']}")
@@ -68,8 +62,52 @@ def test_who_sees_the_same_shares_the_same_bytes(gateway: RunningGateway) -> Non
     ann, bob, eve = (gateway.user(name) for name in ("ann", "bob", "eve"))
     ann.post("/tools", TOOL | {"name": "public", "visibility": "public"})
     ann.post("/tools", TOOL | {"name": "private"})
-    assert len(ann.get("/tools")["items"]) == 2
-    assert bob.get("/tools") == eve.get("/tools")
-    assert [tool["name"] for tool in bob.get("/tools")["items"]] == ["public"]
-    kept = gateway.rooms.lists._kept["tools"]._values
-    assert len(kept) == 2
+    with lists_of_tools_made(gateway) as made:
+        assert len(ann.get("/tools")["items"]) == 2
+        assert bob.get("/tools") == eve.get("/tools")
+        assert [tool["name"] for tool in bob.get("/tools")["items"]] == ["public"]
+    assert len(made) == 2
+
+
+def test_what_only_its_owner_sees_makes_no_list_of_others_anew(gateway: RunningGateway) -> None:
+    ann, bob = gateway.user("ann"), gateway.user("bob")
+    bob.get("/tools")
+    with lists_of_tools_made(gateway) as made:
+        tool = ann.post("/tools", TOOL | {"name": "mine"})
+        assert bob.get("/tools")["items"] == []
+        assert made == []
+        assert [one["name"] for one in ann.get("/tools")["items"]] == ["mine"]
+        ann.patch(f"/tools/{tool['id']}", {"version": 1, "visibility": "public"})
+        assert [one["name"] for one in bob.get("/tools")["items"]] == ["mine"]
+        ann.patch(f"/tools/{tool['id']}", {"version": 2, "visibility": "private"})
+        assert bob.get("/tools")["items"] == []
+        ann.post(f"/tools/{tool['id']}/toggle", {"enabled": False})
+        assert [one["enabled"] for one in ann.get("/tools")["items"]] == [False]
+        assert [one["enabled"] for one in gateway.admin.get("/tools")["items"]] == [False]
+
+
+def test_a_private_tool_that_is_deleted_leaves_public_servers(gateway: RunningGateway) -> None:
+    ann, bob = gateway.user("ann"), gateway.user("bob")
+    tool = ann.post("/tools", TOOL | {"name": "mine"})
+    items = [{"kind": "tool", "id": tool["id"]}]
+    server = ann.post("/servers", {"name": "all", "visibility": "public", "items": items})
+    assert bob.get(f"/servers/{server['id']}")["items"] == items
+    ann.delete(f"/tools/{tool['id']}")
+    assert bob.get(f"/servers/{server['id']}")["items"] == []
+
+
+@contextmanager
+def lists_of_tools_made(gateway: RunningGateway) -> Iterator[list[str]]:
+    """The statements meanwhile that read a list of tools."""
+    found: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT tool.kind") and "LIMIT" in statement:
+            found.append(statement)
+
+    engine = gateway.rooms.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

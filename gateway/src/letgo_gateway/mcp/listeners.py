@@ -11,6 +11,7 @@ KINDS_OF_TOPIC = {
     "servers": ("tools", "prompts", "resources"),
     "gateways": ("tools", "prompts", "resources"),
     "identity": ("tools", "prompts", "resources"),
+    "own": ("tools", "prompts", "resources"),
 }
 TOGETHER_SECONDS = 0.05
 """Changes that come so close together are told once."""

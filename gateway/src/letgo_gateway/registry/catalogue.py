@@ -3,31 +3,31 @@
 A catalogue is immutable, made once for each version of the registries and each reach, and shared by all requests.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, RowMapping, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from letgo_gateway.caching import Kept
 from letgo_gateway.database.base import Registered
 from letgo_gateway.database.changes import Changes, Topic, versions_now
 from letgo_gateway.database.work import Database
 from letgo_gateway.errors import NotFound
 from letgo_gateway.identity.principal import Principal
 from letgo_gateway.identity.visibility import reach
-from letgo_gateway.registry.sharing import Reading, Sharing
+from letgo_gateway.registry.kinds import PROMPTS, RESOURCES, SERVERS, TOOLS
+from letgo_gateway.registry.sharing import Owners, Reading, Shared
 from letgo_gateway.registry.tables import A2aAgent, Gateway, Prompt, Resource, Server, ServerItem, Tool
 
 Definition: TypeAlias = Mapping[str, Any]
 TOPICS: frozenset[Topic] = frozenset({"gateways", "tools", "resources", "prompts", "servers", "a2a"})
 MOST_CATALOGUES = 256
 READING: Reading = (
-    (Tool, "tools.call"),
-    (Resource, "resources.read"),
-    (Prompt, "prompts.read"),
-    (Server, "servers.read"),
+    (TOOLS, "tools.call"),
+    (RESOURCES, "resources.read"),
+    (PROMPTS, "prompts.read"),
+    (SERVERS, "servers.read"),
 )
 DEFAULT_TIMEOUT = 60.0
 
@@ -127,10 +127,11 @@ class Catalogue:
 class Catalogues:
     """The catalogues that have been asked for."""
 
-    def __init__(self, database: Database, changes: Changes) -> None:
+    def __init__(self, database: Database, changes: Changes, owners: Owners) -> None:
         self._database = database
-        self._sharing = Sharing(database, changes, TOPICS, READING)
-        self._kept: Kept[tuple[str | None, Hashable], Catalogue] = Kept(changes, TOPICS, MOST_CATALOGUES)
+        self._shared: Shared[str | None, Catalogue] = Shared(
+            owners, changes, READING, MOST_CATALOGUES, "gateways", "a2a"
+        )
 
     async def published(self, server: str | None, principal: Principal) -> Catalogue:
         """What `principal` may use at this virtual server, or at `/mcp`: what is enabled, of what is within reach.
@@ -139,10 +140,9 @@ class Catalogues:
         """
         if principal.server is not None and principal.server != server:
             raise NotFound("server")
-        key = server, await self._sharing.key(principal)
-        if (catalogue := self._kept.get(key)) is not None:
-            return catalogue
-        return await self._kept.get_or_make(key, lambda: self._database.read(read_catalogue, server, principal))
+        return await self._shared.get_or_make(
+            server, principal, lambda: self._database.read(read_catalogue, server, principal)
+        )
 
     async def upstreams(self) -> tuple[Upstream, ...]:
         """All upstreams that are enabled, whoever may see them: for health checks and discovery."""

@@ -1,12 +1,13 @@
 """Creating, reading, changing and deleting entries: the same queries for all registries."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from letgo_gateway.database.changes import Topic
 from letgo_gateway.database.queries import Row, plain, told_as_conflict
 from letgo_gateway.database.types import new_id, now
 from letgo_gateway.errors import Conflict, Forbidden, Invalid, NotFound
@@ -21,6 +22,24 @@ OF_UPSTREAM = frozenset({"visibility", "team_id", "enabled", "tags"})
 WITH_ITS_UPSTREAM = ("visibility", "team_id")
 UNIQUE = "there is such an entry already"
 ITEM_KINDS = {"tool": TOOLS, "resource": RESOURCES, "prompt": PROMPTS, "gateway": GATEWAYS}
+
+SEEN_ALONE = frozenset({TOOLS, RESOURCES, PROMPTS, SERVERS})
+"""The registries whose private entries nobody but their owner sees or uses in any way."""
+
+
+class Written(NamedTuple):
+    """An entry as it is now, and what has changed with it: counted up in the same transaction."""
+
+    entry: Row
+    topics: frozenset[Topic]
+
+
+def topics_of(kind: Kind, *seen: Mapping[str, Any]) -> frozenset[Topic]:
+    """What changes with an entry that was, and is, as `seen`: an upstream takes what it offers along."""
+    if kind is GATEWAYS:
+        return frozenset({"gateways", "tools", "resources", "prompts", "servers"})
+    alone = kind in SEEN_ALONE and all(one["visibility"] == "private" for one in seen)
+    return frozenset({"own" if alone else kind.topic})
 
 
 def columns_of(kind: Kind, given: Mapping[str, Any]) -> Row:
@@ -66,7 +85,7 @@ async def completed(db: AsyncSession, kind: Kind, rows: list[Row]) -> list[Row]:
     return [row | {"items": items[row["id"]]} for row in rows]
 
 
-async def write_entry(db: AsyncSession, kind: Kind, given: Row, sealed: str | None, principal: Principal) -> Row:
+async def write_entry(db: AsyncSession, kind: Kind, given: Row, sealed: str | None, principal: Principal) -> Written:
     """`sealed`: its secrets, sealed before the unit of work began, for that takes time.
 
     Raises `Forbidden`, `NotFound` for what it refers to, `Conflict`.
@@ -81,12 +100,13 @@ async def write_entry(db: AsyncSession, kind: Kind, given: Row, sealed: str | No
         await db.execute(insert(kind.table).values(**values))
     if kind is SERVERS:
         await _write_items(db, entry_id, given["items"])
-    return await one_entry(db, kind, entry_id, principal)
+    entry = await one_entry(db, kind, entry_id, principal)
+    return Written(entry, topics_of(kind, entry))
 
 
 async def write_change(
     db: AsyncSession, kind: Kind, entry_id: str, version: int, changed: Row, sealed: str | None, principal: Principal
-) -> Row:
+) -> Written:
     """`sealed` takes the place of its secrets if they are among what has `changed`.
 
     Raises `NotFound`, `Forbidden`, `Invalid`, and `Conflict` if it is not at `version` any more.
@@ -112,23 +132,29 @@ async def write_change(
         await _write_items(db, entry_id, changed["items"])
     if kind is GATEWAYS:
         await _follow_upstream(db, entry_id, {name: values[name] for name in WITH_ITS_UPSTREAM})
-    return await one_entry(db, kind, entry_id, principal)
+    entry = await one_entry(db, kind, entry_id, principal)
+    return Written(entry, topics_of(kind, row, entry))
 
 
-async def write_toggle(db: AsyncSession, kind: Kind, entry_id: str, enabled: bool, principal: Principal) -> Row:
+async def write_toggle(db: AsyncSession, kind: Kind, entry_id: str, enabled: bool, principal: Principal) -> Written:
     """Switch on or off, whatever the version."""
     row = await one_entry(db, kind, entry_id, principal)
     await _update(db, kind, entry_id, row["version"], {"enabled": enabled}, principal)
-    return await one_entry(db, kind, entry_id, principal)
+    entry = await one_entry(db, kind, entry_id, principal)
+    return Written(entry, topics_of(kind, entry))
 
 
-async def remove_entry(db: AsyncSession, kind: Kind, entry_id: str, principal: Principal) -> None:
-    await one_entry(db, kind, entry_id, principal)
+async def remove_entry(db: AsyncSession, kind: Kind, entry_id: str, principal: Principal) -> Written:
+    """The entry as it was."""
+    entry = await one_entry(db, kind, entry_id, principal)
     reached = reach(kind.table, principal, kind.permission("delete"))
     gone = delete(kind.table).where(kind.table.id == entry_id, reached).returning(kind.table.id)
     if (await db.execute(gone)).one_or_none() is None:
         raise Forbidden(f"you may not delete this {kind.label}")
-    await db.execute(delete(ServerItem).where(ServerItem.item_id == entry_id, ServerItem.kind == kind.label))
+    chosen = delete(ServerItem).where(ServerItem.item_id == entry_id, ServerItem.kind == kind.label)
+    left_servers = (await db.execute(chosen.returning(ServerItem.server_id))).first() is not None
+    topics = topics_of(kind, entry)
+    return Written(entry, topics | {"servers"} if left_servers else topics)
 
 
 async def _update(db: AsyncSession, kind: Kind, entry_id: str, version: int, values: Row, principal: Principal) -> None:

@@ -1,6 +1,5 @@
 """Lists and entries: bytes, made once for each version of a registry, each question, and all who see the same."""
 
-from collections.abc import Hashable
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -8,7 +7,7 @@ from pydantic import Field, ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from letgo_gateway.caching import Kept
+from letgo_gateway.caching import Versions
 from letgo_gateway.database.changes import Changes, versions_now
 from letgo_gateway.database.queries import Row, read_page
 from letgo_gateway.database.types import contains
@@ -19,7 +18,7 @@ from letgo_gateway.identity.visibility import reach
 from letgo_gateway.registry.entries import completed, one_entry
 from letgo_gateway.registry.kinds import KINDS, Kind
 from letgo_gateway.registry.schemas import Tag, Visibility
-from letgo_gateway.registry.sharing import Sharing
+from letgo_gateway.registry.sharing import Owners, Shared
 from letgo_gateway.schemas import Input, Page, Reference
 
 MOST_BYTES = 32 * 1024 * 1024
@@ -40,44 +39,33 @@ class Filter(Input):
 
 
 class Lists:
-    def __init__(self, database: Database, changes: Changes) -> None:
+    def __init__(self, database: Database, changes: Changes, owners: Owners) -> None:
         self._database = database
-        self._sharing = {
-            kind.topic: Sharing(database, changes, frozenset({kind.topic}), ((kind.table, kind.permission("read")),))
+        self._shared: dict[str, Shared[str, bytes]] = {
+            kind.topic: Shared(owners, changes, ((kind, kind.permission("read")),), MOST_BYTES, size=len)
             for kind in KINDS
-        }
-        self._kept: dict[str, Kept[tuple[Hashable, str], bytes]] = {
-            kind.topic: Kept(changes, frozenset({kind.topic}), MOST_BYTES, len) for kind in KINDS
         }
 
     async def one(self, kind: Kind, principal: Principal, entry_id: str) -> bytes:
         """The JSON of an entry. Raises `NotFound`, `DatabaseBusy`."""
-        key = await self._sharing[kind.topic].key(principal), f"/{entry_id}"
-        kept = self._kept[kind.topic]
-        if (found := kept.get(key)) is not None:
-            return found
 
-        async def make() -> tuple[dict[str, int], bytes]:
+        async def make() -> tuple[Versions, bytes]:
             versions, row = await self._database.read(read_entry, kind, principal, entry_id)
             return versions, kind.view.model_validate(row).model_dump_json().encode()
 
-        return await kept.get_or_make(key, make)
+        return await self._shared[kind.topic].get_or_make(f"/{entry_id}", principal, make)
 
     async def get(self, kind: Kind, principal: Principal, query: str) -> bytes:
         """The JSON of a `Page`, for the query of a URL. Raises `Forbidden`, `Invalid`, `DatabaseBusy`."""
         principal.require(kind.permission("read"))
-        key = await self._sharing[kind.topic].key(principal), query
-        kept = self._kept[kind.topic]
-        if (found := kept.get(key)) is not None:
-            return found
-        asked = filter_of(query, kind)
 
-        async def make() -> tuple[dict[str, int], bytes]:
+        async def make() -> tuple[Versions, bytes]:
+            asked = filter_of(query, kind)
             versions, rows, after = await self._database.read(read_list, kind, principal, asked)
             page = Page[kind.view].model_validate({"items": rows, "next_cursor": after})  # type: ignore[name-defined]
             return versions, page.model_dump_json().encode()
 
-        return await kept.get_or_make(key, make)
+        return await self._shared[kind.topic].get_or_make(query, principal, make)
 
 
 def filter_of(query: str, kind: Kind) -> Filter:

@@ -6,8 +6,9 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from letgo_gateway.api import Asking, LoggedIn, Shared, asking
-from letgo_gateway.registry.entries import remove_entry, write_change, write_entry, write_toggle
-from letgo_gateway.registry.kinds import GATEWAYS, KINDS, Kind
+from letgo_gateway.database.changes import Topic
+from letgo_gateway.registry.entries import Written, remove_entry, write_change, write_entry, write_toggle
+from letgo_gateway.registry.kinds import KINDS, Kind
 from letgo_gateway.registry.lists import Filter
 from letgo_gateway.registry.schemas import NewEntry, Toggle, change_of
 from letgo_gateway.rooms import Rooms, rooms_of
@@ -43,13 +44,6 @@ def _router(kind: Kind) -> APIRouter:
     return router
 
 
-def _topics(kind: Kind) -> list[Any]:
-    """What changes with an entry: an upstream takes what it offers along, and servers name entries of other kinds."""
-    if kind is GATEWAYS:
-        return ["gateways", "tools", "resources", "prompts", "servers"]
-    return [kind.topic, "servers"]
-
-
 def _parameters() -> dict[str, Any]:
     """A list is found by its query as it stands, so FastAPI is not asked to read it; here it is described."""
     properties = Filter.model_json_schema()["properties"]
@@ -69,7 +63,7 @@ def _creating(kind: Kind) -> Callable[..., Any]:
     async def create(asked: NewEntry, rooms: Shared, principal: LoggedIn) -> Any:
         given = asked.model_dump()
         sealed = _sealed(rooms, given)
-        return await rooms.changes.write(_topics(kind), write_entry, kind, given, sealed, principal)
+        return (await rooms.changes.write(_topics, write_entry, kind, given, sealed, principal)).entry
 
     return _named(create, f"create_{kind.label}", asked=kind.new)
 
@@ -85,25 +79,29 @@ def _changing(kind: Kind) -> Callable[..., Any]:
     async def change(entry_id: EntryId, asked: Input, rooms: Shared, principal: LoggedIn) -> Any:
         changed = asked.model_dump(exclude_unset=True)
         version = changed.pop("version")
-        return await rooms.changes.write(
-            _topics(kind), write_change, kind, entry_id, version, changed, _sealed(rooms, changed), principal
-        )
+        sealed = _sealed(rooms, changed)
+        written = await rooms.changes.write(_topics, write_change, kind, entry_id, version, changed, sealed, principal)
+        return written.entry
 
     return _named(change, f"change_{kind.label}", asked=change_of(kind.new))
 
 
 def _toggling(kind: Kind) -> Callable[..., Any]:
     async def toggle(entry_id: EntryId, asked: Toggle, rooms: Shared, principal: LoggedIn) -> Any:
-        return await rooms.changes.write(_topics(kind), write_toggle, kind, entry_id, asked.enabled, principal)
+        return (await rooms.changes.write(_topics, write_toggle, kind, entry_id, asked.enabled, principal)).entry
 
     return _named(toggle, f"toggle_{kind.label}")
 
 
 def _deleting(kind: Kind) -> Callable[..., Any]:
     async def delete(entry_id: EntryId, rooms: Shared, principal: LoggedIn) -> None:
-        await rooms.changes.write(_topics(kind), remove_entry, kind, entry_id, principal)
+        await rooms.changes.write(_topics, remove_entry, kind, entry_id, principal)
 
     return _named(delete, f"delete_{kind.label}")
+
+
+def _topics(written: Written) -> frozenset[Topic]:
+    return written.topics
 
 
 def _sealed(rooms: Rooms, given: Mapping[str, Any]) -> str | None:

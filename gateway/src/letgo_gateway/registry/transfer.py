@@ -199,7 +199,7 @@ async def _import(importing: Importing, kind: Kind, entry: Row) -> Action:
     reference = (None, *(whole[column] for column in kind.key))
     there = importing.ours.get(reference)
     if there is None:
-        importing.ours[reference] = (await write_entry(db, kind, whole, None, principal))["id"]
+        importing.ours[reference] = (await write_entry(db, kind, whole, None, principal)).entry["id"]
         return "created"
     match importing.conflicts:
         case "skip":
