@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo gateway conformance prove audit test test-matrix lint types contracts self verify bench bench-stall bench-guard bench-streams bench-load lock clean
+.PHONY: help setup demo gateway conformance prove audit audit-dependencies fuzz test test-matrix lint types contracts self verify bench bench-stall bench-guard bench-streams bench-load lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,15 @@ audit: .venv/base.stamp ## Check the leaky bookshop and write the HTML audit of 
 	@$(BIN)/letgo check examples/leaky || test $$? -eq 1
 	@$(BIN)/letgo audit examples/leaky --output-format html --output-file letgo-audit.html
 	@echo "The audit is a page to look at: file://$(CURDIR)/letgo-audit.html"
+
+audit-dependencies: .venv/dev.stamp ## Look the pinned dependencies up in the advisories of pypi.org, or with SOURCE=osv of api.osv.dev
+	@for pins in base gateway dev; do \
+		echo "requirements/$$pins.txt"; \
+		$(BIN)/uv tool run pip-audit -s $(or $(SOURCE),pypi) --require-hashes --disable-pip --strict -r requirements/$$pins.txt || exit; \
+	done
+
+fuzz: .venv/dev.stamp ## Ask the gateway what its OpenAPI describes, in every role, for some minutes
+	@LETGO_FUZZ_EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/python -m pytest -n 2 gateway/tests/security/test_described.py
 
 test: .venv/dev.stamp ## Run the tests
 	@$(BIN)/python -m pytest

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from letgo.runtime import Guard
 from letgo_gateway.database.work import DatabaseBusy
+from letgo_gateway.describing import describe
 from letgo_gateway.errors import Refused
 from letgo_gateway.identity import login, roles, teams, tokens, users
 from letgo_gateway.limits import Limited
@@ -47,11 +48,12 @@ def create_app(settings: Settings) -> ASGIApp:
         app.include_router(room.router)
     for router in routes.routers():
         app.include_router(router)
+    describe(app)
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(DatabaseBusy, busy)
     app.add_exception_handler(Exception, failed)
-    app.add_middleware(Limited, most=settings.body_size)
+    app.add_middleware(Limited, most=settings.body_size, seconds=settings.body_seconds)
     guarded: ASGIApp = app if settings.guard == "off" else Guard(app, mode=settings.guard)
     return Observed(guarded, settings.access_log)
 

@@ -10,6 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from letgo_gateway.app import create_app
+from letgo_gateway.connections import Connection
 from letgo_gateway.database.work import DatabaseBusy
 from letgo_gateway.observability.logs import configure
 from letgo_gateway.observability.metrics import share_between_workers
@@ -55,6 +56,8 @@ def serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         workers=settings.workers if settings.workers > 1 else None,
+        http=Connection,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -77,6 +77,8 @@ class Settings(BaseModel):
     """Whether `/metrics` is told to who shows no credentials."""
     body_size: Count = 4 * 1024 * 1024
     """The largest body of a request, in bytes."""
+    body_seconds: Seconds = 30.0
+    """How long a client may take to send it."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -35,9 +35,10 @@ def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp, lifespan: bool = False) -> AsyncIterator[str]:
-    """The address of `app` on a port of its own."""
+async def serve(app: ASGIApp, lifespan: bool = False, **more: Any) -> AsyncIterator[str]:
+    """The address of `app` on a port of its own; `more` options of uvicorn."""
     options: Any = {"lifespan": "on" if lifespan else "off", "log_level": "error", "ws": "none", "backlog": 2048}
+    options |= more
     server = uvicorn.Server(uvicorn.Config(app, port=0, timeout_graceful_shutdown=1, **options))
     task = asyncio.create_task(server.serve())
     while not server.started:
@@ -180,7 +181,7 @@ class RawClient:
     @staticmethod
     def messages(response: httpx.Response) -> list[Json]:
         if response.headers.get("content-type", "").startswith("text/event-stream"):
-            return [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
+            return [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
         return [response.json()]
 
 
@@ -198,6 +199,6 @@ def data_of(line: str) -> Json:
 
 async def following(lines: AsyncIterator[str]) -> Json:
     async for line in lines:
-        if line.startswith("data: "):
+        if line.startswith("data: {"):
             return data_of(line)
     raise AssertionError("the stream has ended")

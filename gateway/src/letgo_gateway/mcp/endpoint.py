@@ -1,11 +1,9 @@
 """From an HTTP request to a message, and to the era that understands it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from starlette.types import Receive, Scope, Send
 
-from letgo_gateway.errors import Refused
 from letgo_gateway.identity.principal import Principal
 from letgo_gateway.mcp import legacy, modern
 from letgo_gateway.mcp.answers import Answer, respond
@@ -23,19 +21,7 @@ from letgo_gateway.upstreams.messages import (
     response,
 )
 
-LONGEST_BODY = 16 * 1024 * 1024
-BODY_SECONDS = 30.0
-"""How long a client may take to send its request."""
-
 NOTHING = Message()
-
-
-class TooLong(Refused):
-    status = 413
-
-
-class TooLate(Refused):
-    status = 408
 
 
 class Hosts:
@@ -180,24 +166,10 @@ def is_modern(message: Message, headers: Mapping[str, str]) -> bool:
 
 
 async def read(receive: Receive) -> bytes:
-    """The body of a request. Raises `TooLong` and `TooLate`."""
+    """The body of a request; `limits` bounds it."""
     message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > LONGEST_BODY:
-            raise TooLong(f"a request may be {LONGEST_BODY} bytes long")
-        return body
-    parts, size = [], 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while message["type"] == "http.request":
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > LONGEST_BODY:
-                    raise TooLong(f"a request may be {LONGEST_BODY} bytes long")
-                if not message.get("more_body"):
-                    break
-                message = await receive()
-    except TimeoutError:
-        raise TooLate(f"the request did not come within {BODY_SECONDS:g} s") from None
-    return b"".join(parts)
+    parts = [message.get("body", b"")]
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    return parts[0] if len(parts) == 1 else b"".join(parts)

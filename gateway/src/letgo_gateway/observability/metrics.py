@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -30,7 +31,7 @@ REQUESTS = Histogram(
 router = APIRouter(tags=["observability"])
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=PlainTextResponse)
 async def read_metrics(request: Request) -> Response:
     """For Prometheus. Needs the permission `metrics.read`, unless the settings make it public."""
     rooms = rooms_of(request)
