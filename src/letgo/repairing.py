@@ -5,8 +5,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -84,9 +83,13 @@ def repaired(
     choose: Choice | None = None,
 ) -> tuple[tuple[Finding, ...], Fixed]:
     """The findings that stood, and what could be repaired of them, in memory."""
-    followed = checking.follow_paths(paths, settings, use_cache=use_cache, progress=progress, debug=debug)
     everything = replace(settings, select=("LG",), extend_select=(), ignore=(), per_file_ignores=(), preview=True)
-    with _memory(settings.cache_dir if use_cache else None) as memory, collection_paused():
+    with TemporaryDirectory(prefix="letgo-") as directory, collection_paused():
+        memory = Path(directory)
+        keeping = settings if use_cache else replace(settings, cache_dir=memory)
+        followed = checking.follow_paths(paths, keeping, progress=progress, debug=debug)
+        if use_cache:
+            _copy_facts(settings.cache_dir, memory)
 
         def look(codebase: CodeBase) -> Seen:
             known = followed
@@ -99,13 +102,10 @@ def repaired(
     return checking.standing(followed, paths, settings), fixed
 
 
-@contextmanager
-def _memory(cache: Path | None) -> Iterator[Path]:
-    """A directory for what is found in the changed program, that begins with what was found in the files."""
-    with TemporaryDirectory(prefix="letgo-") as directory:
-        for file in cache.glob("facts.*") if cache else ():
-            shutil.copy(file, directory)
-        yield Path(directory)
+def _copy_facts(cache: Path, memory: Path) -> None:
+    """What is found in the changed program begins with what was found in the files, and must not take its place."""
+    for file in cache.glob("facts.*"):
+        shutil.copy(file, memory)
 
 
 def _gone(found: Iterable[Finding], left: Iterable[Finding]) -> list[Finding]:

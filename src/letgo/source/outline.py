@@ -9,13 +9,31 @@ has gone.
 import io
 import json
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from letgo.source import program
 from letgo.source.definitions import with_nested
-from letgo.source.program import Assign, Attr, Block, Function, Module, Return
+from letgo.source.program import (
+    Assign,
+    Attr,
+    Block,
+    Call,
+    Either,
+    Expr,
+    Function,
+    Item,
+    Lambda,
+    Module,
+    Name,
+    Return,
+    Sequence,
+    StepNode,
+)
+
+DEPENDS = frozenset({"Depends", "Security"})
+"""What FastAPI calls the making of a dependency."""
 
 
 class Outline(NamedTuple):
@@ -80,7 +98,7 @@ class _WithoutLines(pickle.Pickler):
         self.lines = lines
 
     def reducer_override(self, value: Any) -> Any:
-        shape = type(value)
+        shape = Function if isinstance(value, Function) else type(value)  # one that was thawed is one, too
         kept = KEPT.get(shape)
         if kept is None:
             if shape is Block:
@@ -88,7 +106,7 @@ class _WithoutLines(pickle.Pickler):
             return NotImplemented
         if "line" in shape._fields:
             self.lines.append(value.line)
-        if issubclass(shape, Function):
+        if shape is Function:
             return tuple, (_seen(value),)
         return tuple, ((shape.__name__, *[value[place] for place in kept]),)
 
@@ -105,15 +123,55 @@ def _seen(function: Function) -> tuple[Any, ...]:
 
 
 def _effects(function: Function) -> tuple[Any, ...]:
-    if function.globals:
+    if function.globals or _speaks_of_dependencies(function):
         return function.blocks
-    steps = [step for block in function.blocks for step in block.steps] if _is_telling(function) else ()
-    return tuple(step for step in steps if type(step) is Return or (type(step) is Assign and _sets_state(step)))
+    steps = _steps(function) if "state" in function.mentions else ()
+    return (*_handed_out(function), *(step for step in steps if type(step) is Assign and _sets_state(step)))
 
 
-def _is_telling(function: Function) -> bool:
-    """Whether it may keep something on a `state`, or make a function that others depend on."""
-    return bool(function.functions) or "state" in function.mentions or "Depends" in function.mentions
+def _steps(function: Function) -> list[StepNode]:
+    return [step for block in function.blocks for step in block.steps]
+
+
+def _speaks_of_dependencies(function: Function) -> bool:
+    """Whether its body does so, not only its parameters."""
+    return not DEPENDS.isdisjoint(function.mentions) and not DEPENDS.isdisjoint(_names(function.blocks))
+
+
+def _handed_out(function: Function) -> Iterator[Return]:
+    """The returns that may give away a function made here: others may depend on it."""
+    made = {inner.name for inner in function.functions}
+    for step in _steps(function) if made else ():
+        if type(step) is Assign and type(step.target) is Name and _is_made(step.value, made):
+            made.add(step.target.id)
+        elif type(step) is Return and _is_made(step.value, made):
+            yield step
+
+
+def _is_made(value: Expr | None, made: Collection[str]) -> bool:
+    """Whether a value is one of these functions or a lambda, or made of one, as by `functools.partial`."""
+    match value:
+        case Lambda():
+            return True
+        case Name(id=name):
+            return name in made
+        case Item(value=inner):
+            return _is_made(inner, made)
+        case Call(args=parts) | Sequence(items=parts) | Either(options=parts):
+            return any(_is_made(part, made) for part in parts)
+    return False
+
+
+def _names(value: tuple[Any, ...]) -> Iterator[str]:
+    """The names and attributes that stand in a piece of a program."""
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        if type(current) is Name:
+            yield current.id
+        elif type(current) is Attr:
+            yield current.name
+        pending += [part for part in current if isinstance(part, tuple)]
 
 
 def _sets_state(step: Assign) -> bool:
