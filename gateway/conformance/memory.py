@@ -129,4 +129,5 @@ async def gateway(
         async with watch(service.fleet, [of for of, _ in offers], service.listeners.changed):
             yield make_app(service), service
         await service.sessions.close()
+        service.streams.close()
         service.waiting.close()

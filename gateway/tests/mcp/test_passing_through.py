@@ -95,7 +95,7 @@ async def a_legacy_client_is_asked_in_the_stream_of_its_request(caller: RawClien
     messages = []
     async with caller.http.stream("POST", caller.url, json=body, headers=caller.legacy_headers()) as response:
         async for line in response.aiter_lines():
-            if not line.startswith("data: "):
+            if not line.startswith("data: {"):
                 continue
             messages.append(data_of(line))
             if messages[-1].get("method") == "elicitation/create":

@@ -1,14 +1,17 @@
 """How a response gets to the client: as one JSON object, or as a stream of events if something comes before it."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from starlette.types import Receive, Send
 
+from letgo_gateway.mcp.streams import Stream
 from letgo_gateway.upstreams.events import COMMENT, event
 
 QUIET_SECONDS = 15.0
 """How long a client hears nothing before it gets a sign of life."""
+PRIME_SECONDS = 1.0
+"""How long before it learns where its stream is, so that it can come back for the answer."""
 WATCH_SECONDS = 0.05
 """How long a request must take before anybody watches whether its client is still there."""
 
@@ -31,23 +34,34 @@ async def respond(send: Send, status: int, body: bytes, headers: Iterable[Header
 class Answer:
     """The response to one request. `say` what comes before it; `finish` it.
 
-    A client that takes no events (`streams` False) gets the response alone.
+    A client that takes no events (`streams` False) gets the response alone. What is said in a stream is kept in what
+    `opened` opens, if that is given; with `primed`, its client is told soon where that is.
     """
 
-    def __init__(self, send: Send, streams: bool) -> None:
-        self._send, self.streams = send, streams
+    def __init__(
+        self, send: Send, streams: bool, opened: Callable[[], Stream] | None = None, *, primed: bool = False
+    ) -> None:
+        self._send, self.streams, self._opened, self._primed = send, streams, opened, primed
+        self.kept: Stream | None = None
         self._sending = asyncio.Lock()
         self._started = False
         self._over = False
         self._timer: asyncio.TimerHandle | None = None
         self._sign: asyncio.Task[None] | None = None
         if streams:
-            self._arm()
+            self._arm(PRIME_SECONDS if primed else QUIET_SECONDS)
 
     async def say(self, message: bytes) -> None:
         """Send a notification, or a request to the client, before the response."""
         if self.streams:
-            await self._stream(event(message))
+            await self.stream(self._event(message))
+
+    def _event(self, message: bytes) -> bytes:
+        if self._opened is None:
+            return event(message)
+        if self.kept is None:
+            self.kept = self._opened()
+        return self.kept.add(message)
 
     async def finish(self, body: bytes, status: int = 200, headers: Iterable[Header] = ()) -> None:
         """Send the response, and end."""
@@ -56,8 +70,9 @@ class Answer:
         if not self._started:
             await respond(self._send, status, body, (JSON, *headers))
             return
+        last = self._event(body)
         async with self._sending:
-            await self._send({"type": "http.response.body", "body": event(body)})
+            await self._send({"type": "http.response.body", "body": last})
 
     def stop(self) -> None:
         """Give no more signs of life."""
@@ -66,18 +81,15 @@ class Answer:
         if self._sign is not None:
             self._sign.cancel()
 
-    def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(QUIET_SECONDS, self._give_sign)
+    def _arm(self, seconds: float = QUIET_SECONDS) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._give_sign)
 
     def _give_sign(self) -> None:
-        self._sign = asyncio.create_task(self._stream(COMMENT))
+        self._sign = asyncio.create_task(self.stream(COMMENT if self.kept or not self._primed else self._event(b"")))
         self._arm()
 
-    async def open(self) -> None:
-        """Begin a stream now, with nothing in it yet."""
-        await self._stream(b"")
-
-    async def _stream(self, data: bytes) -> None:
+    async def stream(self, data: bytes) -> None:
+        """Send a part of the stream as it is; with nothing in it, the stream begins."""
         async with self._sending:
             if self._over:
                 return

@@ -11,7 +11,8 @@ from letgo_gateway.mcp.inbound import Inbound
 from letgo_gateway.mcp.protocol import LISTS, RUN, SERVED_LEGACY, SERVER_INFO
 from letgo_gateway.mcp.routing import OnUpstream, place
 from letgo_gateway.mcp.service import Service, shared
-from letgo_gateway.mcp.sessions import ClientSession, Mailbox
+from letgo_gateway.mcp.sessions import ClientSession
+from letgo_gateway.mcp.streams import NotKept, Position, Stream, position_of
 from letgo_gateway.mcp.view import View
 from letgo_gateway.upstreams.calls import Caller, Era
 from letgo_gateway.upstreams.errors import UpstreamError
@@ -36,6 +37,8 @@ from letgo_gateway.upstreams.messages import (
 ASK_SECONDS = 300.0
 """How long a client may take to answer a question."""
 MOST_SUBSCRIPTIONS = 100
+PRIMED_SINCE = "2025-11-25"
+"""The revision since which an event may be empty: its id tells where the stream is."""
 
 log = logging.getLogger(__name__)
 _questions = itertools.count(1)
@@ -54,8 +57,11 @@ async def handle(service: Service, request: Inbound) -> None:
         await service.sessions.answer(session, message, request.text.decode())
         await respond(request.send, 202, b"", ())
     elif message.id is None:
-        if message.method == "notifications/cancelled":
-            await service.sessions.cancel(session, message.param("requestId"))
+        match message.method:
+            case "notifications/cancelled":
+                await service.sessions.cancel(session, message.param("requestId"))
+            case "notifications/roots/list_changed":
+                await service.unasked.tell(session.key, message)
         await respond(request.send, 202, b"", ())
     else:
         await _answer(service, request, session)
@@ -161,13 +167,9 @@ async def _subscribe(service: Service, view: View, message: Message, session: Cl
         raise Failure(INVALID_PARAMS, f"{MOST_SUBSCRIPTIONS} subscriptions are as many as a session may have")
     upstream = service.fleet.of(where.upstream)
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    posts: set[asyncio.Task[None]] = set()
 
     def updated(told: Message) -> None:
-        text = notification("notifications/resources/updated", written(told.params or {}))
-        task = asyncio.create_task(service.sessions.post(session, text))
-        posts.add(task)
-        task.add_done_callback(posts.discard)
+        service.sessions.post(session.key, notification("notifications/resources/updated", written(told.params or {})))
 
     async def subscribe() -> None:
         try:
@@ -225,10 +227,15 @@ async def _run(service: Service, view: View, request: Inbound, session: ClientSe
     assert message.id is not None and task is not None
     here = service.sessions.here(session)
     here.running[message.id] = task
-    answer = Answer(request.send, request.streams)
+    answer = Answer(
+        request.send,
+        request.streams,
+        lambda: service.streams.open(session.key, answers=True),
+        primed=session.version == PRIMED_SINCE,
+    )
     client = LegacyClient(service, session, answer)
     try:
-        result = await service.run(view, message, caller_of(session), service.sessions.level(session), client)
+        result = await service.run(view, message, caller_of(session), service.sessions.level(session.key), client)
     except Failure as failure:
         await answer.finish(error_response(message.id, failure.body()))
     except asyncio.CancelledError:
@@ -240,44 +247,69 @@ async def _run(service: Service, view: View, request: Inbound, session: ClientSe
         await answer.finish(response(message.id, result))
     finally:
         answer.stop()
+        if answer.kept is not None:
+            answer.kept.end()
+            service.streams.leave(answer.kept)
         here.running.pop(message.id, None)
         service.sessions.tidy(session)
 
 
 async def stream(service: Service, request: Inbound, session: ClientSession) -> None:
-    """What a client hears unasked, until it goes away or the session ends. A newer stream takes the place of this."""
+    """What a client hears unasked, or the rest of a stream that it has lost, until that is over or it goes away."""
+    answer, last = Answer(request.send, True), position_of(request.headers.get("last-event-id", ""))
+    if last is not None and last.answers:
+        following = asyncio.create_task(service.streams.follow(last, session.key, answer.stream))
+    else:
+        following = asyncio.create_task(_hear(service, session, last, answer))
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait((following, gone), return_when=asyncio.FIRST_COMPLETED)
+        if following.done():
+            following.result()
+            await answer.end()
+    except NotKept:
+        refusal = Failure(INVALID_REQUEST, "what came after this event is not kept any more")
+        await respond(request.send, 400, error_response(None, refusal.body()))
+    finally:
+        gone.cancel()
+        following.cancel()
+        answer.stop()
+
+
+async def _hear(service: Service, session: ClientSession, last: Position | None, answer: Answer) -> None:
+    """Say what comes unasked. A newer stream takes the place of an older one, and goes on where that was `last`."""
+    heard, after = service.sessions.here(session).unasked, last.number if last else 0
+    await answer.stream(b"")
+    if heard is None or last is None or not heard.has(last):
+        heard, after = _unasked(service, session), 0
+        if last is not None:
+            with suppress(NotKept):
+                await service.streams.follow(last, session.key, answer.stream)
+    try:
+        await heard.follow(after, answer.stream)
+    finally:
+        service.streams.leave(heard)
+
+
+def _unasked(service: Service, session: ClientSession) -> Stream:
+    """A new stream for what comes unasked, in the place of the one before."""
     here = service.sessions.here(session)
-    if here.mailbox is not None:
-        here.mailbox.close()
-    here.mailbox = mailbox = Mailbox()
-    answer = Answer(request.send, True)
 
     def changed(kind: str) -> None:
-        mailbox.put(notification(f"notifications/{kind}/list_changed", None))
+        opened.add(notification(f"notifications/{kind}/list_changed", None))
 
-    service.listeners.add(changed)
-    reading = asyncio.create_task(_deliver(mailbox, answer))
-    try:
-        await answer.open()
-        gone = asyncio.create_task(_gone(request))
-        try:
-            await asyncio.wait((reading, gone), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-        if reading.done():
-            await answer.end()
-    finally:
+    def ended() -> None:
         service.listeners.remove(changed)
-        reading.cancel()
-        answer.stop()
-        if here.mailbox is mailbox:
-            here.mailbox = None
+        if here.unasked is opened:
+            here.unasked = None
         service.sessions.tidy(session)
 
-
-async def _deliver(mailbox: Mailbox, answer: Answer) -> None:
-    while (message := await mailbox.get()) is not None:
-        await answer.say(message)
+    before, opened = here.unasked, service.streams.open(session.key, answers=False, ended=ended)
+    here.unasked = opened
+    if before is not None:
+        before.end()
+    service.listeners.add(changed)
+    return opened
 
 
 async def _gone(request: Inbound) -> None:

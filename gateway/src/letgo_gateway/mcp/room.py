@@ -68,6 +68,7 @@ class Room:
                 follow.cancel()
                 await asyncio.gather(follow, return_exceptions=True)
                 await self.service.sessions.close()
+                self.service.streams.close()
                 self.service.waiting.close()
 
     async def _follow(self, watching: Watch) -> None:

@@ -14,6 +14,8 @@ from letgo_gateway.mcp.listeners import Listeners
 from letgo_gateway.mcp.relay import Relay
 from letgo_gateway.mcp.routing import OnEndpoint, OnUpstream, place
 from letgo_gateway.mcp.sessions import Sessions
+from letgo_gateway.mcp.streams import Streams
+from letgo_gateway.mcp.unasked import Unasked
 from letgo_gateway.mcp.view import View
 from letgo_gateway.mcp.waiting import Waiting, WaitingRoom, answer_in, digest
 from letgo_gateway.registry.catalogue import Catalogue, PublishedPrompt
@@ -44,6 +46,8 @@ class Service:
     catalogues: Published
     fleet: Fleet
     sessions: Sessions
+    streams: Streams
+    unasked: Unasked
     waiting: WaitingRoom
     elsewhere: Elsewhere
     listeners: Listeners
@@ -109,7 +113,7 @@ async def resume(room: WaitingRoom, brought: Brought, client: Client) -> str:
 
 def make_service(catalogues: Published, fleet: Fleet, secret: bytes, relay: Relay) -> "Service":
     """One worker's service; `secret` is the same on all workers."""
-    waiting = WaitingRoom(secret)
+    waiting, sessions = WaitingRoom(secret), Sessions(secret, relay)
 
     async def resume_here(brought: Brought, client: Client) -> str:
         return await resume(waiting, brought, client)
@@ -117,7 +121,9 @@ def make_service(catalogues: Published, fleet: Fleet, secret: bytes, relay: Rela
     return Service(
         catalogues=catalogues,
         fleet=fleet,
-        sessions=Sessions(secret, relay),
+        sessions=sessions,
+        streams=Streams(waiting.worker, relay),
+        unasked=Unasked(fleet, sessions, relay),
         waiting=waiting,
         elsewhere=Elsewhere(relay, waiting.worker, resume_here),
         listeners=Listeners(),

@@ -12,18 +12,17 @@ import json
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from letgo_gateway.mcp.relay import Relay
+from letgo_gateway.mcp.streams import Stream
 from letgo_gateway.upstreams.messages import Id, Message, dumps, parse
 
 SESSION_SECONDS = 24 * 3600
 MOST_KNOWN = 20_000
 LONGEST_ID = 6000
-MOST_WAITING = 1000
-"""Messages that wait for a client to read its stream; the oldest is dropped for one more."""
 CLOSE_SECONDS = 3.0
 """How long upstreams may take to be told that nobody wants to hear of their resources any more."""
 
@@ -42,39 +41,18 @@ class ClientSession:
     expires: float
 
 
-class Mailbox:
-    """The messages for a client that come unasked, until it reads them."""
-
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(MOST_WAITING)
-
-    def put(self, message: bytes) -> None:
-        if self._queue.full():
-            self._queue.get_nowait()
-        self._queue.put_nowait(message)
-
-    async def get(self) -> bytes | None:
-        """The next message; None when there will be no more."""
-        return await self._queue.get()
-
-    def close(self) -> None:
-        if self._queue.full():
-            self._queue.get_nowait()
-        self._queue.put_nowait(None)
-
-
 @dataclass(slots=True)
 class Here:
-    """What this worker keeps of a session."""
+    """What this worker keeps of a session. `unasked` is the stream of what the client is told unasked."""
 
-    mailbox: Mailbox | None = None
+    unasked: Stream | None = None
     subscriptions: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
     questions: dict[Id, "asyncio.Future[Message]"] = field(default_factory=dict)
     running: dict[Id, "asyncio.Task[Any]"] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
-        return not (self.mailbox or self.subscriptions or self.questions or self.running)
+        return not (self.unasked or self.subscriptions or self.questions or self.running)
 
 
 class Sessions:
@@ -87,6 +65,7 @@ class Sessions:
         self._ended: OrderedDict[str, float] = OrderedDict()
         self._here: dict[str, Here] = {}
         self._levels: OrderedDict[str, str] = OrderedDict()
+        self._telling: set[asyncio.Task[None]] = set()
         relay.on("ended", lambda told: self._end(told["session"]))
         relay.on("level", lambda told: self._set_level(told["session"], told["level"]))
         relay.on("answer", lambda told: self._take(told["session"], parse(told["message"])))
@@ -141,9 +120,9 @@ class Sessions:
     def here(self, session: ClientSession) -> Here:
         return self._here.setdefault(session.key, Here())
 
-    def level(self, session: ClientSession) -> str | None:
+    def level(self, key: str) -> str | None:
         """From which level on the client wants to hear what is logged; None if it has not said."""
-        return self._levels.get(session.key)
+        return self._levels.get(key)
 
     def tidy(self, session: ClientSession) -> None:
         """Forget what is kept of a session if that is nothing."""
@@ -162,8 +141,8 @@ class Sessions:
         here = self._here.pop(key, None)
         if here is None:
             return
-        if here.mailbox is not None:
-            here.mailbox.close()
+        if here.unasked is not None:
+            here.unasked.end()
         running, here.running = here.running, {}
         for task in (*here.subscriptions.values(), *running.values()):
             task.cancel()
@@ -212,24 +191,29 @@ class Sessions:
             task.cancel()
         return task is not None
 
-    async def post(self, session: ClientSession, message: bytes) -> None:
+    def post(self, key: str, message: bytes) -> None:
         """Put a message into the stream of a client, on whatever worker that is."""
-        if not self._post(session.key, message):
-            await self._relay.tell("mail", session=session.key, message=message.decode())
+        if not self._post(key, message):
+            self._soon(self._relay.tell("mail", session=key, message=message.decode()))
+
+    def _soon(self, telling: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(telling)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     def _post(self, key: str, message: bytes) -> bool:
         here = self._here.get(key)
-        if here is None or here.mailbox is None:
+        if here is None or here.unasked is None or here.unasked.over:
             return False
-        here.mailbox.put(message)
+        here.unasked.add(message)
         return True
 
     async def close(self) -> None:
         """End what is kept of all sessions; the sessions themselves go on, here or elsewhere."""
         ended: list[asyncio.Task[Any]] = []
         for here in list(self._here.values()):
-            if here.mailbox is not None:
-                here.mailbox.close()
+            if here.unasked is not None:
+                here.unasked.end()
             ended += [*here.subscriptions.values(), *here.running.values()]
         self._here.clear()
         for task in ended:

@@ -72,9 +72,10 @@ class EventReader:
         return event
 
 
-def event(data: bytes) -> bytes:
+def event(data: bytes, id: str | None = None) -> bytes:
     """One message as an event. JSON in one line has no line ends, so it needs no splitting."""
-    return b"event: message\ndata: " + data.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n\n"
+    head = b"" if id is None else f"id: {id}\n".encode()
+    return head + b"event: message\ndata: " + data.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n\n"
 
 
 COMMENT = b": \n\n"

@@ -9,7 +9,7 @@ from letgo_gateway.registry.catalogue import Upstream as Registered
 from letgo_gateway.upstreams.calls import MODERN, Era
 from letgo_gateway.upstreams.endpoints import Endpoint
 from letgo_gateway.upstreams.http import Http
-from letgo_gateway.upstreams.upstream import Upstream
+from letgo_gateway.upstreams.upstream import Unasked, Upstream
 
 Unseal = Callable[[str | None], dict[str, str]]
 
@@ -22,6 +22,7 @@ class Fleet:
         self.unsealed = unseal
         self.only: Era | None = None
         """The era in which all upstreams must be spoken to, if not in that which suits best."""
+        self.unasked: Unasked | None = None
         self._upstreams: dict[str, tuple[int, Upstream]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -30,7 +31,7 @@ class Fleet:
         found = self._upstreams.get(registered.id)
         if found is not None and found[0] == registered.version:
             return found[1]
-        made = Upstream(self._endpoint(registered), self.http)
+        made = Upstream(self._endpoint(registered), self.http, self.unasked)
         self._upstreams[registered.id] = registered.version, made
         if found is not None:
             self._retire(found[1])
@@ -65,6 +66,10 @@ class Fleet:
         task = asyncio.create_task(retire())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+    async def tell(self, session: str, message: bytes) -> None:
+        """Pass on what a client has said in its session to all upstreams that have one for it."""
+        await asyncio.gather(*(upstream.tell(session, message) for _, upstream in self._upstreams.values()))
 
     def forget(self, ids: frozenset[str]) -> None:
         """End the upstreams that are not among these any more."""

@@ -205,7 +205,7 @@ class LegacySession:
             self._in_background(self.tell(response(message.id, "{}")))
             return
         asking = next((one for one in reversed(self._asking) if not one.over), None)
-        if message.is_request and asking is not None:
+        if (message.is_request or message.method == "notifications/message") and asking is not None:
             asking.tell(message)
         elif message.is_request:
             assert message.id is not None

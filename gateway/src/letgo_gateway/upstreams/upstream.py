@@ -34,10 +34,14 @@ CHANGES = {
     "notifications/resources/list_changed": "resources",
 }
 UPDATED = "notifications/resources/updated"
+UNASKED = frozenset({"notifications/message", "notifications/elicitation/complete"})
+"""What an upstream may say outside of all requests, and means for the client whose session it is."""
 
 Session = LegacySession | StdioSession
 Key = tuple[Era, str, str, str]
 Listener = Callable[[Message], None]
+Unasked = Callable[[str, Message], None]
+"""Called with the session of a client, and what an upstream said in it outside of all requests."""
 
 
 class Tracked:
@@ -83,8 +87,9 @@ class Tracked:
 class Upstream:
     """Open exchanges with it by `open`, hear of changes by `watched`, of resources by `subscribed`. One per worker."""
 
-    def __init__(self, endpoint: Endpoint, http: Http) -> None:
+    def __init__(self, endpoint: Endpoint, http: Http, unasked: Unasked | None = None) -> None:
         self.endpoint = endpoint
+        self._unasked = unasked
         self.breaker = Breaker()
         self.active = 0
         self.era: Era | None = endpoint.only or endpoint.era
@@ -246,6 +251,8 @@ class Upstream:
         def hear(message: Message) -> None:
             for listener in list(self._listeners.get(key, ())):
                 listener(message)
+            if self._unasked is not None and key[2] and message.method in UNASKED:
+                self._unasked(key[2], message)
 
         if self.endpoint.transport == "stdio":
             process = StdioSession(self.endpoint, caller, hear, key[0])
@@ -410,6 +417,13 @@ class Upstream:
             for uri in uris:
                 with contextlib.suppress(UpstreamError):
                     await session.ask("resources/unsubscribe", uri=uri)
+
+    async def tell(self, session: str, message: bytes) -> None:
+        """Pass on what a client has said in its session, if that has one here."""
+        for key, made in list(self._sessions.items()):
+            if key[2] == session and made.done() and not made.cancelled() and made.exception() is None:
+                with contextlib.suppress(UpstreamError):
+                    await made.result().tell(message)
 
     async def close(self) -> None:
         """End all sessions and processes."""
