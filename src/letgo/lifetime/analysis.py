@@ -6,6 +6,7 @@ from typing import NamedTuple
 from letgo.holds import Misuse, MisuseKind, Origin, Site, Source, Wait, WaitKind
 from letgo.holds import Step as TraceStep
 from letgo.lifetime.facts import Unresolved
+from letgo.lifetime.liveness import still_read
 from letgo.lifetime.memo import Memo, Position, body_of
 from letgo.lifetime.order import importers_first
 from letgo.lifetime.values import FunctionValue, Key, Value
@@ -100,6 +101,12 @@ class Fixed(NamedTuple):
     asking: frozenset[int]
     sites: dict[int, Site]
     values: dict[str, Value | VariableSymbol | None]
+    reading: list[frozenset[str]]
+
+    def still_read(self, function: Function, number: int) -> frozenset[str]:
+        if not self.reading:
+            self.reading.extend(still_read(function, self.tested))
+        return self.reading[number]
 
 
 class Settings(NamedTuple):
@@ -216,6 +223,7 @@ def _fixed(module: Module, function: Function, body: str) -> Fixed:
         frozenset(asking),
         {},
         {},
+        [],
     )
 
 

@@ -21,6 +21,7 @@ from letgo.lifetime.values import (
     TRUE,
     ClassValue,
     Constant,
+    Entered,
     Factory,
     FunctionValue,
     Instance,
@@ -353,7 +354,14 @@ def _leave_step(frame: Frame, world: World, step: ir.Leave) -> bool:
 
 def _next_step(frame: Frame, world: World, step: ir.Next) -> bool:
     iterable = evaluate(frame, world, step.iterable)
-    assign(frame, world, step.target, iterate(frame, world, iterable, step.line), step.line)
+    if step.key and isinstance(iterable, Lazy) and iterable.kind == "generator":
+        item, activation = calls.draw(frame, world, iterable, step.line)
+        if isinstance(item, Session):
+            world.bind(f".with{step.key}", Entered("generator", activation=activation))
+            frame.touched = False  # if that fails, the generator has cleaned up
+    else:
+        item = iterate(frame, world, iterable, step.line)
+    assign(frame, world, step.target, item, step.line)
     return True
 
 
@@ -502,9 +510,10 @@ def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
         number, index = heapq.heappop(queue)
         worlds = pending.pop((number, index))
         if number in meetings and not index:
-            worlds = [world.copy() for world in _news(frame, met.setdefault(number, {}), worlds)]
+            flags = frame.flags and frame.flags & frame.fixed.still_read(frame.function, number)
+            worlds = [world.copy() for world in _news(flags, met.setdefault(number, {}), worlds)]
         elif len(worlds) > (MAX_WORLDS if index else 1):  # the ways in which calls ended: twice as many with each call
-            worlds = _news(frame, {}, worlds)
+            worlds = _news(frame.flags, {}, worlds)
         for world in worlds:
             visits += not index
             follow_block(frame, number, index, world, reach)
@@ -512,11 +521,11 @@ def run(frame: Frame, starts: list[tuple[int, int, World]]) -> None:
         frame.analysis.note_unresolved(frame.site, frame.function.qualname, "it has more paths than letgo follows")
 
 
-def _news(frame: Frame, known: dict[Signature, World], worlds: list[World]) -> list[World]:
+def _news(flags: frozenset[str], known: dict[Signature, World], worlds: list[World]) -> list[World]:
     """Joins the worlds with those that are known already. Gives those that add to it."""
     added: dict[Signature, World] = {}
     for world in worlds:
-        sign = signature(world, frame.flags)
+        sign = signature(world, flags)
         before = known.get(sign)
         if before is None and len(known) >= MAX_WORLDS:
             sign = next(iter(known))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from letgo.lifetime.analysis import Analysis, receiver_name
 from letgo.source.definitions import functions_within
 from letgo.source.program import Attr, Await, Call, Enter, Function, Leave, Module, Next, StepNode, Yield
+from letgo.source.walk import parts
 
 
 def is_contended(analysis: Analysis, module: Module, name: str) -> bool:
@@ -55,14 +56,7 @@ def _body(function: Function, number: int, index: int, key: int) -> Iterator[Ste
 def _gives_way(step: StepNode, known: tuple[Function, ...], passed: frozenset[str]) -> bool:
     if isinstance(step, Yield) or (isinstance(step, Enter | Next) and step.is_async):
         return True
-    pending: list[object] = [step]
-    while pending:
-        current = pending.pop()
-        if isinstance(current, Await) and not _runs_on(current, known, passed):
-            return True
-        if isinstance(current, tuple):
-            pending.extend(current)
-    return False
+    return any(isinstance(part, Await) and not _runs_on(part, known, passed) for part in parts(step))
 
 
 def _runs_on(awaited: Await, known: tuple[Function, ...], passed: frozenset[str]) -> bool:

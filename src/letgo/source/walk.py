@@ -50,14 +50,18 @@ def _within(
                     yield from _within(names, module, method, owner, mentioning)
 
 
-def calls(function: Function) -> Iterator[Call]:
-    """The calls in a function's own code, in the order of the text; not those in the functions it defines."""
-    pending: list[tuple[object, ...]] = [function.blocks]
+def parts(piece: object) -> Iterator[tuple[object, ...]]:
+    """A piece of a function's own code and all the expressions and steps in it, in the order of the text."""
+    pending = [piece] if isinstance(piece, tuple) else []
     while pending:
         current = pending.pop()
-        if type(current) is Call:
-            yield current
+        yield current
         pending.extend(part for part in reversed(current) if isinstance(part, tuple))
+
+
+def calls(function: Function) -> Iterator[Call]:
+    """The calls in a function's own code, outermost first; not those in the functions it defines."""
+    return (part for part in parts(function.blocks) if type(part) is Call)
 
 
 def returned(function: Function) -> Iterator[Expr]:
