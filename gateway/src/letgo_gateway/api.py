@@ -38,6 +38,10 @@ def known(principal: Principal) -> Principal:
     return principal
 
 
+async def client_address(request: Request) -> str | None:
+    return request.client.host[:64] if request.client is not None else None
+
+
 Shared = Annotated[Rooms, Depends(shared)]
 Asking = Annotated[Principal, Depends(asking)]
 """Who asks, with credentials or, where the settings allow it, without."""
@@ -45,5 +49,6 @@ LoggedIn = Annotated[Principal, Depends(logged_in)]
 """A user, by a session or an API token."""
 InSession = Annotated[Principal, Depends(in_session)]
 """A user who has logged in with a password, be it one that must be changed."""
+ClientAddress = Annotated[str | None, Depends(client_address)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str | None, Query(max_length=2000)]

@@ -10,11 +10,13 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import Request
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from letgo.runtime import Guard
 from letgo_gateway.database.work import DatabaseBusy
 from letgo_gateway.describing import describe
+from letgo_gateway.direct import Direct
 from letgo_gateway.errors import Refused
 from letgo_gateway.identity import login, roles, teams, tokens, users
 from letgo_gateway.limits import Limited
@@ -43,7 +45,9 @@ def create_app(settings: Settings) -> ASGIApp:
     app = FastAPI(title="letgo gateway", version=version("letgo-gateway"), lifespan=lifespan)
     app.state.rooms = rooms
     app.router.routes.extend(mcp.routes())
+    health.add_health(app)
     routes.add_lists(app)
+    often = [route for route in app.routes if isinstance(route, Route)]
     for room in (health, metrics, login, users, teams, tokens, roles, tags, transfer):
         app.include_router(room.router)
     for router in routes.routers():
@@ -53,8 +57,13 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(DatabaseBusy, busy)
     app.add_exception_handler(Exception, failed)
-    app.add_middleware(Limited, most=settings.body_size, seconds=settings.body_seconds)
-    guarded: ASGIApp = app if settings.guard == "off" else Guard(app, mode=settings.guard)
+
+    def bounded(one: ASGIApp) -> Limited:
+        return Limited(one, settings.body_size, settings.body_seconds)
+
+    app.add_middleware(bounded)
+    direct = Direct(app, often, bounded)
+    guarded: ASGIApp = direct if settings.guard == "off" else Guard(direct, mode=settings.guard)
     return Observed(guarded, settings.access_log)
 
 

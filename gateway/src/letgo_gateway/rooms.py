@@ -10,6 +10,7 @@ from letgo_gateway.database.changes import Changes
 from letgo_gateway.database.engine import make_engine
 from letgo_gateway.database.work import Database
 from letgo_gateway.identity.authenticating import Authenticator
+from letgo_gateway.identity.events import forgetting
 from letgo_gateway.identity.passwords import Passwords
 from letgo_gateway.keys import Keys, keys
 from letgo_gateway.registry.catalogue import Catalogues
@@ -60,6 +61,7 @@ async def opened(rooms: Rooms) -> AsyncIterator[None]:
         stack.push_async_callback(rooms.database.close)
         await stack.enter_async_context(rooms.changes.following())
         await stack.enter_async_context(rooms.authenticate.noting_uses())
+        await stack.enter_async_context(forgetting(rooms.database))
         yield
 
 

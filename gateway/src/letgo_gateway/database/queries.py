@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from sqlalchemy import RowMapping, Select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -23,6 +24,12 @@ def told_as_conflict(message: str) -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise Conflict(message) from error
+
+
+def inserting(db: AsyncSession, table: type[Any]) -> Any:
+    """An insert that can say what to do on a conflict, which both databases know in the same words."""
+    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)
 
 
 def plain(row: RowMapping) -> Row:

@@ -18,8 +18,9 @@ from typing import Any
 from sqlalchemy import RowMapping, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from letgo_gateway.caching import Kept, Together, Versions
+from letgo_gateway.caching import Kept, Versions
 from letgo_gateway.database.changes import Changes, versions_now
+from letgo_gateway.database.together import Together
 from letgo_gateway.database.types import now
 from letgo_gateway.database.work import Database, DatabaseBusy
 from letgo_gateway.errors import Forbidden, Unauthenticated

@@ -8,15 +8,17 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, delete, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from letgo_gateway.api import InSession, Shared
-from letgo_gateway.database.queries import Row, plain
+from letgo_gateway.api import ClientAddress, InSession, Shared
+from letgo_gateway.database.queries import Row, inserting, plain
 from letgo_gateway.database.types import now
 from letgo_gateway.errors import Invalid, TooMany, Unauthenticated
 from letgo_gateway.identity import sessions
-from letgo_gateway.identity.tables import User
+from letgo_gateway.identity.events import Action, record
+from letgo_gateway.identity.principal import Principal
+from letgo_gateway.identity.tables import LoginFailures, User
 from letgo_gateway.rooms import Rooms
 from letgo_gateway.schemas import Email, Input, Output
 from letgo_gateway.settings import Settings
@@ -46,25 +48,26 @@ class NewPassword(Input):
 
 
 @router.post("/login")
-async def log_in(login: Login, rooms: Shared) -> Begun:
-    return _begin(rooms, await _checked(rooms, login.email, login.password))
+async def log_in(login: Login, rooms: Shared, address: ClientAddress) -> Begun:
+    """An address that nobody has is refused, and locked, like any other."""
+    return _begin(rooms, await _checked(rooms, login.email, login.password, address, "login"))
 
 
 @router.post("/logout", status_code=204)
-async def log_out(rooms: Shared, principal: InSession) -> None:
+async def log_out(rooms: Shared, principal: InSession, address: ClientAddress) -> None:
     """Ends all sessions of this user, everywhere. API tokens stay."""
-    await rooms.changes.write(["identity"], end_sessions, principal.user)
+    await rooms.changes.write(["identity"], end_sessions, principal, address)
 
 
 @router.post("/email/change-password")
-async def change_password(asked: NewPassword, rooms: Shared, principal: InSession) -> Begun:
+async def change_password(asked: NewPassword, rooms: Shared, principal: InSession, address: ClientAddress) -> Begun:
     """Ends all sessions, and begins a new one."""
     check_password(asked.new, rooms.settings)
-    user = await _checked(rooms, principal.email, asked.old)
+    user = await _checked(rooms, principal.email or "", asked.old, address)
     if asked.new == asked.old:
         raise Invalid("the new password is the old one")
     hashed = await rooms.passwords.hash(asked.new)
-    changed = await rooms.changes.write(["identity"], write_password, principal.user, hashed, user["epoch"])
+    changed = await rooms.changes.write(["identity"], write_password, principal, hashed, user["epoch"], address)
     if changed is None:
         raise Unauthenticated("the password has been changed meanwhile")
     return _begin(rooms, user | changed)
@@ -76,19 +79,22 @@ def check_password(password: str, settings: Settings) -> None:
         raise Invalid(f"a password has at least {settings.password_length} characters")
 
 
-async def _checked(rooms: Rooms, email: str | None, password: str) -> Row:
-    """The user with this address, if it is their password. Raises `Unauthenticated`, `TooMany`."""
-    user = await rooms.database.read(read_account, email)
-    if user is not None and user["locked_until"] is not None and (left := user["locked_until"] - now()) > timedelta():
+async def _checked(rooms: Rooms, email: str, password: str, address: str | None, action: Action | None = None) -> Row:
+    """The user with this address, if it is their password, and then `action` is recorded.
+
+    Raises `Unauthenticated`, `TooMany`. An address that nobody has costs the same and leads to the same as a wrong
+    password.
+    """
+    user, locked_until = await rooms.database.read(read_account, email)
+    if locked_until is not None and (left := locked_until - now()) > timedelta():
         raise TooMany("too many wrong passwords; try again later", after=left.total_seconds())
     right = await rooms.passwords.verify(None if user is None else user["password_hash"], password)
-    if user is None:
-        raise Unauthenticated(WRONG)
-    if not right:
+    id = None if user is None else user["id"]
+    if user is None or not right:
         until = now() + timedelta(seconds=rooms.settings.lockout_seconds)
-        await rooms.database.write(write_failure, user["id"], rooms.settings.login_attempts, until)
+        await rooms.database.write(write_failure, id, email, address, rooms.settings.login_attempts, until)
         raise Unauthenticated(WRONG)
-    if not await rooms.database.write(write_success, user["id"]):
+    if not await rooms.database.write(write_success, user["id"], email, address, action):
         raise Unauthenticated(WRONG)
     return user
 
@@ -99,35 +105,62 @@ def _begin(rooms: Rooms, user: Row) -> Begun:
     return Begun(access_token=token, expires_in=seconds, must_change=user["must_change"])
 
 
-async def read_account(db: AsyncSession, email: str | None) -> Row | None:
-    columns = select(User.id, User.password_hash, User.locked_until, User.epoch, User.must_change)
+async def read_account(db: AsyncSession, email: str) -> tuple[Row | None, datetime | None]:
+    """The user with this address, and until when it is locked."""
+    columns = select(User.id, User.password_hash, User.epoch, User.must_change)
     row = (await db.execute(columns.where(User.email == email, User.active))).mappings().one_or_none()
-    return None if row is None else plain(row)
+    locked_until = await db.scalar(select(LoginFailures.locked_until).where(LoginFailures.email == email))
+    return None if row is None else plain(row), locked_until
 
 
-async def write_failure(db: AsyncSession, user: str, attempts: int, until: datetime) -> None:
-    """Count a wrong password; the last one that is allowed locks the account, and the count begins anew."""
-    counted = update(User).where(User.id == user).values(failed_logins=User.failed_logins + 1)
-    failed = await db.scalar(counted.returning(User.failed_logins))
-    if failed is not None and failed >= attempts:
-        await db.execute(update(User).where(User.id == user).values(failed_logins=0, locked_until=until))
+async def write_failure(
+    db: AsyncSession, user: str | None, email: str, address: str | None, attempts: int, until: datetime
+) -> None:
+    """Count a wrong password; the last one that is allowed locks the address, and the count begins anew."""
+    counted = inserting(db, LoginFailures).values(email=email, count=1, at=now())
+    more = {"count": LoginFailures.count + 1, "at": now()}
+    counted = counted.on_conflict_do_update(index_elements=["email"], set_=more)
+    failed = (await db.execute(counted.returning(LoginFailures.count))).scalar_one()
+    record(db, "login_failed", user, email, address)
+    if failed >= attempts:
+        lock = update(LoginFailures).where(LoginFailures.email == email).values(count=0, locked_until=until)
+        await db.execute(lock)
+        record(db, "locked", user, email, address)
 
 
-async def write_success(db: AsyncSession, user: str) -> bool:
+async def write_success(db: AsyncSession, user: str, email: str, address: str | None, action: Action | None) -> bool:
     """False if it was locked while the password was checked: others were guessing at the same time."""
-    free = User.locked_until.is_(None) | (User.locked_until <= now())
-    done = update(User).where(User.id == user, User.active, free)
-    values = {"failed_logins": 0, "locked_until": None, "last_login_at": now()}
-    return (await db.execute(done.values(**values).returning(User.id))).one_or_none() is not None
+    await db.execute(delete(LoginFailures).where(LoginFailures.email == email, unlocked()))
+    if await db.scalar(select(LoginFailures.email).where(LoginFailures.email == email, not_(unlocked()))) is not None:
+        return False
+    done = update(User).where(User.id == user, User.active).values(last_login_at=now())
+    if (await db.execute(done.returning(User.id))).one_or_none() is None:
+        return False
+    if action is not None:
+        record(db, action, user, email, address)
+    return True
 
 
-async def end_sessions(db: AsyncSession, user: str | None) -> None:
-    await db.execute(update(User).where(User.id == user).values(epoch=User.epoch + 1))
+def unlocked() -> ColumnElement[bool]:
+    return or_(LoginFailures.locked_until.is_(None), LoginFailures.locked_until <= now())
 
 
-async def write_password(db: AsyncSession, user: str | None, hashed: str, epoch: int) -> Row | None:
+async def unlock(db: AsyncSession, email: str) -> None:
+    await db.execute(delete(LoginFailures).where(LoginFailures.email == email))
+
+
+async def end_sessions(db: AsyncSession, principal: Principal, address: str | None) -> None:
+    await db.execute(update(User).where(User.id == principal.user).values(epoch=User.epoch + 1))
+    record(db, "logout", principal.user, principal.email, address)
+
+
+async def write_password(
+    db: AsyncSession, principal: Principal, hashed: str, epoch: int, address: str | None
+) -> Row | None:
     """What has changed; None if the sessions that this began from have ended."""
-    changed = update(User).where(User.id == user, User.epoch == epoch)
-    values = {"password_hash": hashed, "must_change": False, "epoch": epoch + 1, "failed_logins": 0}
-    done = (await db.execute(changed.values(**values).returning(User.id))).one_or_none()
-    return None if done is None else values
+    changed = update(User).where(User.id == principal.user, User.epoch == epoch)
+    values = {"password_hash": hashed, "must_change": False, "epoch": epoch + 1}
+    if (await db.execute(changed.values(**values).returning(User.id))).one_or_none() is None:
+        return None
+    record(db, "password_changed", principal.user, principal.email, address)
+    return values

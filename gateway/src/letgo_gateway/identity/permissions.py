@@ -7,7 +7,7 @@ REGISTRIES = ("a2a", "gateways", "prompts", "resources", "roots", "servers", "to
 ACTIONS = ("create", "read", "update", "delete")
 
 OF_ENTRIES = frozenset({f"{registry}.{action}" for registry in REGISTRIES for action in ACTIONS} | {"tools.call"})
-OF_EVERYBODY = OF_ENTRIES | {"teams.create", "tokens.manage"}
+OF_EVERYBODY = OF_ENTRIES | {"events.read", "teams.create", "teams.join", "teams.read", "tokens.manage"}
 OF_ADMINISTRATORS = frozenset({"gateways.stdio", "users.manage", "roles.manage", "metrics.read"})
 PERMISSIONS = OF_EVERYBODY | OF_ADMINISTRATORS | {"teams.manage"}
 """`gateways.stdio` lets an upstream be a program that this host runs, so it is not for everybody."""

@@ -1,6 +1,6 @@
 """Who asks."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -47,6 +47,11 @@ class Principal:
         """Raises `Forbidden` if they may not."""
         if not self.may(permission, team):
             raise Forbidden(f"this needs the permission {permission}" + (" in this team" if team else ""))
+
+    def require_all(self, permissions: Iterable[str]) -> None:
+        """Raises `Forbidden` if they lack one of these: nobody gives others what they don't have themselves."""
+        for permission in sorted(permissions):
+            self.require(permission)
 
     def teams_where(self, permission: str) -> frozenset[str]:
         return frozenset(team for team, permissions in self.teams.items() if permission in permissions)

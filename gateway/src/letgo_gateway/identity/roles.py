@@ -11,6 +11,7 @@ from letgo_gateway.api import LoggedIn, Shared
 from letgo_gateway.database.queries import Row, Rows, plain, told_as_conflict
 from letgo_gateway.errors import Conflict, Invalid, NotFound
 from letgo_gateway.identity.permissions import PERMISSIONS
+from letgo_gateway.identity.principal import Principal
 from letgo_gateway.identity.tables import Role, Team, TeamInvite, TeamMember, User, UserRole
 from letgo_gateway.schemas import EntryId, Input, Name, Output, Reference
 
@@ -67,6 +68,7 @@ async def list_roles(rooms: Shared, principal: LoggedIn) -> list[RoleView]:
 async def create_role(asked: NewRole, rooms: Shared, principal: LoggedIn) -> RoleView:
     principal.require(MANAGE)
     _check(asked.permissions)
+    principal.require_all(asked.permissions)
     return RoleView.model_validate(await rooms.database.write(write_role, asked.model_dump()))
 
 
@@ -74,6 +76,7 @@ async def create_role(asked: NewRole, rooms: Shared, principal: LoggedIn) -> Rol
 async def change_role(role_id: EntryId, asked: RoleChange, rooms: Shared, principal: LoggedIn) -> RoleView:
     principal.require(MANAGE)
     _check(asked.permissions or [])
+    principal.require_all(asked.permissions or [])
     values = {name: value for name, value in asked.model_dump(exclude_unset=True).items() if value is not None}
     role = await rooms.changes.write(["identity"], write_role_change, role_id, values)
     return RoleView.model_validate(role)
@@ -97,7 +100,7 @@ async def list_grants(user_id: EntryId, rooms: Shared, principal: LoggedIn) -> l
 @router.post("/users/{user_id}/roles", status_code=201)
 async def grant(user_id: EntryId, asked: Grant, rooms: Shared, principal: LoggedIn) -> GrantView:
     principal.require(MANAGE)
-    made = await rooms.changes.write(["identity"], write_grant, user_id, asked.role_id, asked.team_id)
+    made = await rooms.changes.write(["identity"], write_grant, user_id, asked, principal)
     return GrantView.model_validate(made)
 
 
@@ -159,10 +162,12 @@ async def read_grants(db: AsyncSession, user_id: str) -> list[Row]:
     return [plain(row) for row in rows.mappings()]
 
 
-async def write_grant(db: AsyncSession, user_id: str, role_id: str, team_id: str | None) -> Row:
+async def write_grant(db: AsyncSession, user_id: str, asked: Grant, principal: Principal) -> Row:
+    role_id, team_id = asked.role_id, asked.team_id
     for table, key, what in ((User, user_id, "user"), (Role, role_id, "role"), (Team, team_id, "team")):
         if key is not None and await db.scalar(select(table.id).where(table.id == key).with_for_update()) is None:
             raise NotFound(what)
+    principal.require_all(await db.scalar(select(Role.permissions).where(Role.id == role_id)) or [])
     same = _grants(user_id).where(UserRole.role_id == role_id, UserRole.team_id.is_not_distinct_from(team_id))
     if (await db.execute(same)).first() is not None:
         raise Conflict("the user has this role there already")

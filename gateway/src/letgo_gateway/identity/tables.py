@@ -6,13 +6,18 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from letgo_gateway.database.base import Base, Id, Identified
-from letgo_gateway.database.types import now
+from letgo_gateway.database.types import new_id, now
 
 UNREVOKED = text("revoked_at IS NULL")
 
 
 def _of(table: str, index: bool = False) -> Mapped[str]:
     return mapped_column(Id, ForeignKey(f"{table}.id", ondelete="CASCADE"), index=index)
+
+
+def _of_user() -> Mapped[str | None]:
+    """A user who may be gone."""
+    return mapped_column(Id, ForeignKey("user.id", ondelete="SET NULL"))
 
 
 class User(Identified, Base):
@@ -26,10 +31,37 @@ class User(Identified, Base):
     admin: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool] = mapped_column(default=True)
     must_change: Mapped[bool] = mapped_column(default=False)
-    failed_logins: Mapped[int] = mapped_column(default=0)
-    locked_until: Mapped[datetime | None]
     epoch: Mapped[int] = mapped_column(default=0)
     last_login_at: Mapped[datetime | None]
+
+
+class LoginFailures(Base):
+    """How many wrong passwords were given for an address in a row, and until when it is locked for it. Addresses that
+    nobody has are counted and locked like others, so that nobody learns by it which they are.
+    """
+
+    __tablename__ = "login_failures"
+
+    email: Mapped[str] = mapped_column(String(320), primary_key=True)
+    count: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+class AuthEvent(Base):
+    """`user_id` None: an address that nobody had, or whose user is gone. `address` is that of the client."""
+
+    __tablename__ = "auth_event"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    at: Mapped[datetime] = mapped_column(default=now)
+    action: Mapped[str] = mapped_column(String(32))
+    user_id: Mapped[str | None] = _of_user()
+    email: Mapped[str | None] = mapped_column(String(320))
+    address: Mapped[str | None] = mapped_column(String(64))
+    correlation_id: Mapped[str | None] = mapped_column(String(128))
+
+    __table_args__ = (Index(None, "at", "id"), Index(None, "user_id", "at"), Index(None, "email", "at"))
 
 
 class Team(Identified, Base):
@@ -63,7 +95,7 @@ class TeamInvite(Identified, Base):
     email: Mapped[str] = mapped_column(String(320))
     role: Mapped[str] = mapped_column(String(64), default="member")
     digest: Mapped[str] = mapped_column(String(64), unique=True)
-    invited_by: Mapped[str | None] = mapped_column(Id, ForeignKey("user.id", ondelete="SET NULL"))
+    invited_by: Mapped[str | None] = _of_user()
     expires_at: Mapped[datetime]
 
     __table_args__ = (UniqueConstraint("team_id", "email"),)

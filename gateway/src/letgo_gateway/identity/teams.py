@@ -20,6 +20,9 @@ from letgo_gateway.identity.tables import JoinRequest, Role, Team, TeamInvite, T
 from letgo_gateway.schemas import Email, EntryId, Input, Name, Output, Page
 
 MANAGE = "teams.manage"
+READ = "teams.read"
+JOIN = "teams.join"
+"""Become a member, ask to, and leave."""
 OWNER = "owner"
 INVITED_FOR = timedelta(days=7)
 Text = Annotated[str, Field(max_length=2000)]
@@ -97,6 +100,7 @@ class JoinRequestView(Output):
 @router.get("")
 async def list_teams(rooms: Shared, principal: LoggedIn, limit: Limit = 50, cursor: Cursor = None) -> Page[TeamView]:
     """One's own, and those that are listed."""
+    principal.require(READ)
     items, after = await rooms.database.read(read_teams, principal, limit, cursor)
     return Page[TeamView].model_validate({"items": items, "next_cursor": after})
 
@@ -111,12 +115,14 @@ async def create_team(asked: NewTeam, rooms: Shared, principal: LoggedIn) -> Tea
 
 @router.post("/invitations/accept")
 async def accept_invitation(asked: Acceptance, rooms: Shared, principal: LoggedIn) -> TeamView:
+    principal.require(JOIN)
     team = await rooms.changes.write(["identity"], write_acceptance, digest_of(asked.code), principal)
     return TeamView.model_validate(team)
 
 
 @router.get("/{team_id}")
 async def read_team(team_id: EntryId, rooms: Shared, principal: LoggedIn) -> TeamView:
+    principal.require(READ)
     return TeamView.model_validate(await rooms.database.read(one_team, team_id, principal))
 
 
@@ -138,6 +144,7 @@ async def list_members(
     team_id: EntryId, rooms: Shared, principal: LoggedIn, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[Member]:
     """For members."""
+    principal.require(READ)
     items, after = await rooms.database.read(read_members, team_id, principal, limit, cursor)
     return Page[Member].model_validate({"items": items, "next_cursor": after})
 
@@ -185,6 +192,7 @@ async def list_join_requests(team_id: EntryId, rooms: Shared, principal: LoggedI
 
 @router.post("/{team_id}/join-requests", status_code=204)
 async def ask_to_join(team_id: EntryId, asked: NewJoinRequest, rooms: Shared, principal: LoggedIn) -> None:
+    principal.require(JOIN)
     await rooms.database.write(write_join_request, team_id, asked.message, principal)
 
 
@@ -198,21 +206,25 @@ async def decline(team_id: EntryId, request_id: EntryId, rooms: Shared, principa
     await rooms.database.write(settle_join_request, team_id, request_id, principal, False)
 
 
-def _teams(principal: Principal) -> Rows:
+def known_teams(principal: Principal) -> Rows:
     """The teams that somebody knows of."""
     columns = (Team.id, Team.name, Team.description, Team.listed, Team.version, Team.created_at)
     rows = select(*columns)
     return rows if principal.admin else rows.where(or_(Team.listed, Team.id.in_(sorted(principal.teams))))
 
 
+async def read_known_teams(db: AsyncSession, principal: Principal) -> list[Row]:
+    return [plain(row) for row in (await db.execute(known_teams(principal))).mappings()]
+
+
 async def read_teams(
     db: AsyncSession, principal: Principal, limit: int, cursor: str | None
 ) -> tuple[list[Row], str | None]:
-    return await read_page(db, _teams(principal), (Team.name, Team.id), limit, cursor)
+    return await read_page(db, known_teams(principal), (Team.name, Team.id), limit, cursor)
 
 
 async def one_team(db: AsyncSession, team_id: str, principal: Principal) -> Row:
-    row = (await db.execute(_teams(principal).where(Team.id == team_id))).mappings().one_or_none()
+    row = (await db.execute(known_teams(principal).where(Team.id == team_id))).mappings().one_or_none()
     if row is None:
         raise NotFound("team")
     return plain(row)
@@ -289,6 +301,8 @@ async def delete_member(db: AsyncSession, team_id: str, user_id: str, principal:
     await one_team(db, team_id, principal)
     if user_id != principal.user:
         principal.require(MANAGE, team_id)
+    else:
+        principal.require(JOIN)
     ours = (TeamMember.team_id == team_id, TeamMember.user_id == user_id)
     gone = await db.execute(delete(TeamMember).where(*ours).returning(TeamMember.user_id))
     if gone.one_or_none() is None:

@@ -9,14 +9,15 @@ from pydantic import Field
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from letgo_gateway.api import Cursor, InSession, Limit, LoggedIn, Shared
+from letgo_gateway.api import ClientAddress, Cursor, InSession, Limit, LoggedIn, Shared
 from letgo_gateway.database.queries import Row, Rows, plain, read_page, told_as_conflict
 from letgo_gateway.database.types import now
 from letgo_gateway.errors import Forbidden, Invalid, NotFound
 from letgo_gateway.identity.authenticating import API_TOKEN, digest_of
+from letgo_gateway.identity.events import record
 from letgo_gateway.identity.permissions import PERMISSIONS
 from letgo_gateway.identity.principal import Principal
-from letgo_gateway.identity.tables import ApiToken
+from letgo_gateway.identity.tables import ApiToken, User
 from letgo_gateway.identity.visibility import reach
 from letgo_gateway.registry.tables import Server
 from letgo_gateway.schemas import EntryId, Input, Name, Output, Page, Reference
@@ -66,12 +67,13 @@ class GivenToken(Output):
 
 @router.get("")
 async def list_tokens(rooms: Shared, principal: LoggedIn, limit: Limit = 50, cursor: Cursor = None) -> Page[TokenView]:
+    principal.require(MANAGE)
     items, after = await rooms.database.read(read_tokens, principal.user, limit, cursor)
     return Page[TokenView].model_validate({"items": items, "next_cursor": after})
 
 
 @router.post("", status_code=201)
-async def create_token(asked: NewToken, rooms: Shared, principal: InSession) -> GivenToken:
+async def create_token(asked: NewToken, rooms: Shared, principal: InSession, address: ClientAddress) -> GivenToken:
     """Who holds a token can't make another one with it: it could outlive the first."""
     if principal.must_change:
         raise Forbidden("choose a password of your own first")
@@ -84,15 +86,15 @@ async def create_token(asked: NewToken, rooms: Shared, principal: InSession) -> 
         "digest": digest_of(secret),
         "expires_at": None if days is None else now() + timedelta(days=days),
     }
-    token = await rooms.database.write(write_token, values, principal)
+    token = await rooms.database.write(write_token, values, principal, address)
     return GivenToken(token=TokenView.model_validate(token), secret=secret)
 
 
 @router.delete("/{token_id}", status_code=204)
-async def revoke_token(token_id: EntryId, rooms: Shared, principal: LoggedIn) -> None:
+async def revoke_token(token_id: EntryId, rooms: Shared, principal: LoggedIn, address: ClientAddress) -> None:
     """At once, on all workers. Administrators revoke anybody's."""
     principal.require(MANAGE)
-    await rooms.changes.write(["identity"], write_revocation, token_id, principal)
+    await rooms.changes.write(["identity"], write_revocation, token_id, principal, address)
 
 
 def _tokens() -> Rows:
@@ -105,7 +107,7 @@ async def read_tokens(
     return await read_page(db, _tokens().where(ApiToken.user_id == user), (ApiToken.name, ApiToken.id), limit, cursor)
 
 
-async def write_token(db: AsyncSession, values: Row, principal: Principal) -> Row:
+async def write_token(db: AsyncSession, values: Row, principal: Principal, address: str | None) -> Row:
     server = values["server_id"]
     if server is not None:
         visible = select(Server.id).where(Server.id == server, reach(Server, principal, "servers.read"))
@@ -115,13 +117,16 @@ async def write_token(db: AsyncSession, values: Row, principal: Principal) -> Ro
     db.add(token)
     with told_as_conflict("there is a token with this name already"):
         await db.flush()
+    record(db, "token_created", principal.user, principal.email, address)
     return plain((await db.execute(_tokens().where(ApiToken.id == token.id))).mappings().one())
 
 
-async def write_revocation(db: AsyncSession, token_id: str, principal: Principal) -> None:
+async def write_revocation(db: AsyncSession, token_id: str, principal: Principal, address: str | None) -> None:
     ours = [ApiToken.id == token_id, ApiToken.revoked_at.is_(None)]
     if not principal.may("users.manage"):
         ours.append(ApiToken.user_id == principal.user)
     revoked = update(ApiToken).where(*ours).values(revoked_at=now())
-    if (await db.execute(revoked.returning(ApiToken.id))).one_or_none() is None:
+    user = (await db.execute(revoked.returning(ApiToken.user_id))).scalar_one_or_none()
+    if user is None:
         raise NotFound("token")
+    record(db, "token_revoked", user, await db.scalar(select(User.email).where(User.id == user)), address)

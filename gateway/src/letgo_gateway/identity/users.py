@@ -9,12 +9,15 @@ from pydantic import Field
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from letgo_gateway.api import Cursor, Limit, LoggedIn, Shared
+from letgo_gateway.api import ClientAddress, Cursor, Limit, LoggedIn, Shared
 from letgo_gateway.database.changes import TOPICS
 from letgo_gateway.database.queries import Row, Rows, plain, read_page, told_as_conflict
 from letgo_gateway.errors import Conflict, Forbidden, NotFound
-from letgo_gateway.identity.login import Password, check_password
-from letgo_gateway.identity.tables import User
+from letgo_gateway.identity.events import Action, read_events, record
+from letgo_gateway.identity.login import Password, check_password, unlock
+from letgo_gateway.identity.permissions import PERMISSIONS
+from letgo_gateway.identity.principal import Principal
+from letgo_gateway.identity.tables import LoginFailures, Role, User, UserRole
 from letgo_gateway.schemas import Email, EntryId, Input, Output, Page
 
 MANAGE = "users.manage"
@@ -25,7 +28,7 @@ LISTED = (
     User.admin,
     User.active,
     User.must_change,
-    User.locked_until,
+    LoginFailures.locked_until,
     User.created_at,
     User.last_login_at,
 )
@@ -75,6 +78,18 @@ class UserChange(Input):
     reset_password: bool = False
 
 
+class EventView(Output):
+    """`user_id` None: nobody had this address, or they are gone. `address` is the client's."""
+
+    id: str
+    at: datetime
+    action: Action
+    user_id: str | None
+    email: str | None
+    address: str | None
+    correlation_id: str | None
+
+
 class Given(Output):
     """`password` is told this once, and must be changed at the first login; None if it has not been set anew."""
 
@@ -94,14 +109,14 @@ async def read_me(principal: LoggedIn) -> Me:
 
 
 @router.post("/register", status_code=201)
-async def register(asked: Registration, rooms: Shared) -> Account:
+async def register(asked: Registration, rooms: Shared, address: ClientAddress) -> Account:
     """Only where the settings let everybody register."""
     if not rooms.settings.registration:
         raise Forbidden("nobody can register here; ask an administrator for an account")
     check_password(asked.password, rooms.settings)
     hashed = await rooms.passwords.hash(asked.password)
     values = {"email": asked.email, "name": asked.name, "password_hash": hashed}
-    return Account.model_validate(await rooms.database.write(write_user, values))
+    return Account.model_validate(await rooms.database.write(write_registration, values, address))
 
 
 @router.get("/users")
@@ -116,6 +131,8 @@ async def list_users(
 @router.post("/users", status_code=201)
 async def create_user(asked: NewUser, rooms: Shared, principal: LoggedIn) -> Given:
     principal.require(MANAGE)
+    if asked.admin:
+        principal.require_all(PERMISSIONS)
     password = secrets.token_urlsafe(12)
     hashed = await rooms.passwords.hash(password)
     values = asked.model_dump() | {"password_hash": hashed, "must_change": True}
@@ -130,15 +147,20 @@ async def read_user(user_id: EntryId, rooms: Shared, principal: LoggedIn) -> Acc
 
 
 @router.patch("/users/{user_id}")
-async def change_user(user_id: EntryId, asked: UserChange, rooms: Shared, principal: LoggedIn) -> Given:
+async def change_user(
+    user_id: EntryId, asked: UserChange, rooms: Shared, principal: LoggedIn, address: ClientAddress
+) -> Given:
+    """Nobody changes who may do more than they may themselves."""
     principal.require(MANAGE)
+    if asked.admin:
+        principal.require_all(PERMISSIONS)
     values: Row = {name: value for name in ("name", "admin", "active") if (value := getattr(asked, name)) is not None}
     password = secrets.token_urlsafe(12) if asked.reset_password else None
     if password is not None:
-        values |= {"password_hash": await rooms.passwords.hash(password), "must_change": True, "locked_until": None}
+        values |= {"password_hash": await rooms.passwords.hash(password), "must_change": True}
     if password is not None or values.get("active") is False:
         values["epoch"] = User.epoch + 1
-    user = await rooms.changes.write(["identity"], write_user_change, user_id, values)
+    user = await rooms.changes.write(["identity"], write_user_change, user_id, values, principal, address)
     return Given(user=Account.model_validate(user), password=password)
 
 
@@ -146,11 +168,31 @@ async def change_user(user_id: EntryId, asked: UserChange, rooms: Shared, princi
 async def delete_user(user_id: EntryId, rooms: Shared, principal: LoggedIn) -> None:
     """Their entries in the registries stay, and belong to nobody: administrators see them."""
     principal.require(MANAGE)
-    await rooms.changes.write(TOPICS, remove_user, user_id)
+    await rooms.changes.write(TOPICS, remove_user, user_id, principal)
+
+
+@router.get("/events")
+async def list_events(
+    rooms: Shared,
+    principal: LoggedIn,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    everybody: bool = False,
+    email: Email | None = None,
+) -> Page[EventView]:
+    """What happened to one's own account, the newest first; for who manages users, to `everybody`'s, or to `email`,
+    which need not be anybody's.
+    """
+    principal.require("events.read")
+    others = everybody or email is not None
+    if others:
+        principal.require(MANAGE)
+    items, after = await rooms.database.read(read_events, None if others else principal.user, email, limit, cursor)
+    return Page[EventView].model_validate({"items": items, "next_cursor": after})
 
 
 def _users() -> Rows:
-    return select(*LISTED)
+    return select(*LISTED).outerjoin(LoginFailures, LoginFailures.email == User.email)
 
 
 async def read_users(
@@ -175,7 +217,19 @@ async def write_user(db: AsyncSession, values: Row) -> Row:
     return await one_user(db, user.id)
 
 
-async def write_user_change(db: AsyncSession, user_id: str, values: Row) -> Row:
+async def write_registration(db: AsyncSession, values: Row, address: str | None) -> Row:
+    user = await write_user(db, values)
+    record(db, "registered", user["id"], user["email"], address)
+    return user
+
+
+async def write_user_change(
+    db: AsyncSession, user_id: str, values: Row, principal: Principal, address: str | None
+) -> Row:
+    before = await _weaker(db, user_id, principal)
+    if "password_hash" in values:
+        await unlock(db, before["email"])
+        record(db, "password_reset", user_id, before["email"], address)
     if values:
         await db.execute(update(User).where(User.id == user_id).values(**values))
     user = await one_user(db, user_id)
@@ -183,8 +237,18 @@ async def write_user_change(db: AsyncSession, user_id: str, values: Row) -> Row:
     return user
 
 
-async def remove_user(db: AsyncSession, user_id: str) -> None:
-    await one_user(db, user_id)
+async def _weaker(db: AsyncSession, user_id: str, principal: Principal) -> Row:
+    """A user who may no more than the principal. Raises `NotFound`, `Forbidden`."""
+    user = await one_user(db, user_id)
+    theirs = PERMISSIONS if user["admin"] else frozenset()
+    everywhere = select(Role.permissions).join(UserRole, UserRole.role_id == Role.id).where(UserRole.team_id.is_(None))
+    given = await db.scalars(everywhere.where(UserRole.user_id == user_id))
+    principal.require_all(theirs.union(*given))
+    return user
+
+
+async def remove_user(db: AsyncSession, user_id: str, principal: Principal) -> None:
+    await _weaker(db, user_id, principal)
     await db.execute(delete(User).where(User.id == user_id))
     await _keep_an_administrator(db)
 

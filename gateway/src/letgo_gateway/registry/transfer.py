@@ -20,7 +20,7 @@ from letgo_gateway.database.queries import Row, plain
 from letgo_gateway.database.types import now
 from letgo_gateway.errors import Conflict, Invalid, NotFound, Refused
 from letgo_gateway.identity.principal import Principal
-from letgo_gateway.identity.tables import Team
+from letgo_gateway.identity.teams import read_known_teams
 from letgo_gateway.identity.visibility import reach
 from letgo_gateway.registry.entries import ITEM_KINDS, completed, given_of, write_change, write_entry
 from letgo_gateway.registry.kinds import AGENTS, GATEWAYS, KINDS, SERVERS, TOOLS, Kind
@@ -101,7 +101,7 @@ class Found:
 
 
 async def read_document(db: AsyncSession, principal: Principal) -> Found:
-    found = Found({}, {}, {team.id: team.name for team in await db.execute(select(Team.id, Team.name))})
+    found = Found({}, {}, {team["id"]: team["name"] for team in await read_known_teams(db, principal)})
     for kind in KINDS:
         rows = [plain(row) for row in (await db.execute(_own(kind, principal))).mappings()]
         found.rows[kind.topic] = await completed(db, kind, rows)
@@ -115,7 +115,7 @@ def _exported(kind: Kind, row: Row, found: Found) -> Row:
     if row["has_secrets"]:
         given["has_secrets"] = True
     if (team := given.pop("team_id", None)) is not None:
-        given["team"] = found.teams[team]
+        given["team"] = found.teams.get(team)  # None: it is not for who exports to know
     if (agent := given.pop("agent_id", None)) is not None:
         given["agent"] = found.references["a2a"].get(agent, (None, None))[-1]
     if kind is SERVERS:
@@ -164,7 +164,7 @@ class Importing:
 async def write_document(db: AsyncSession, asked: Import, principal: Principal) -> list[Outcome]:
     """Raises `NotKept`."""
     outcomes: list[Outcome] = []
-    teams = {team.name: team.id for team in await db.execute(select(Team.id, Team.name))}
+    teams = {team["name"]: team["id"] for team in await read_known_teams(db, principal)}
     for kind in KINDS:
         if not (entries := asked.document.entries.get(kind.topic)):
             continue
