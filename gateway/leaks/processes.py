@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,17 +142,18 @@ class Sample:
     seconds: float
 
 
-@contextmanager
-def probing(port: int, token: str) -> Iterator[list[Sample]]:
+@asynccontextmanager
+async def probing(port: int, token: str) -> AsyncIterator[list[Sample]]:
     """Samples of `/health` and `GET /tools` meanwhile; they are there at the end."""
     samples: list[Sample] = []
     command = [sys.executable, "-m", "gateway.leaks.probing", str(port), token]
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=ROOT, text=True, **pipes)
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, **pipes)
     try:
         yield samples
-        output, _ = process.communicate()
+        output, _ = await process.communicate()
         samples += [Sample(*row) for row in json.loads(output)]
     finally:
-        process.kill()
-        process.communicate()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

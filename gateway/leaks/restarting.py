@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import psycopg
-from gateway.leaks.asking import Caller, Response
+from gateway.leaks.asking import PATIENCE, Caller, Response
 
 from letgo.prove.postgres import EmbeddedPostgres
 
@@ -19,6 +19,8 @@ SETTINGS = {"synchronous_commit": "on"}
 """Of the Postgres: what it has acknowledged is in its log, which outlives its processes."""
 AWAY_SECONDS = 1.0
 PAUSE = 0.02
+READ = ("/health", "/tools", "/teams", "/tags", "/auth/email/me")
+WRITE = "write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +72,35 @@ class Seen:
 async def restarted(server: EmbeddedPostgres, dsn: str, caller: Caller, way: Way, writers: int, seconds: float) -> Seen:
     """Write and read all the time, while Postgres is restarted, or its processes are killed all at once.
 
-    `seconds` before it goes and after it is back.
+    At least `seconds` before it goes and after it is back, and until each who asks has had an answer.
     """
     seen, over = Seen(), asyncio.Event()
     loop = asyncio.get_running_loop()
     users = [asyncio.create_task(_write(caller, number, seen, over)) for number in range(writers)]
-    for path in ("/health", "/tools", "/teams", "/tags", "/auth/email/me"):
+    for path in READ:
         users.append(asyncio.create_task(_read(caller, path, seen, over)))
-    await asyncio.sleep(seconds)
+    await _served(seen, 0.0, seconds)
     seen.stopped = loop.time()
     await asyncio.to_thread(_stop, server, way)
     await asyncio.sleep(AWAY_SECONDS)
     await asyncio.to_thread(server.start)
     seen.started = loop.time()
-    await asyncio.sleep(seconds)
+    await _served(seen, seen.started, seconds)
     over.set()
     await asyncio.gather(*users)
     with psycopg.connect(dsn) as connection:
         seen.kept = {row[0] for row in connection.execute("select id from resource")}
     return seen
+
+
+async def _served(seen: Seen, since: float, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    async with asyncio.timeout(PATIENCE):
+        while not {one.what for one in seen.answers if one.began > since and one.status in (200, 201)} >= {
+            *READ,
+            WRITE,
+        }:
+            await asyncio.sleep(PAUSE)
 
 
 def _stop(server: EmbeddedPostgres, way: Way) -> None:
@@ -108,7 +120,7 @@ async def _write(caller: Caller, number: int, seen: Seen, over: asyncio.Event) -
     while not over.is_set():
         count += 1
         body = {"name": f"w{number}-{count}", "uri": f"leak://{number}/{count}", "text": "kept"}
-        answer = await _ask("write", lambda body=body: own.send("POST", "/resources", body), seen)
+        answer = await _ask(WRITE, lambda body=body: own.send("POST", "/resources", body), seen)
         if answer is not None and answer.status == 201:
             seen.written.add(answer.json()["id"])
         await asyncio.sleep(PAUSE)

@@ -4,8 +4,8 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,12 +46,16 @@ class Left:
 
 @dataclass(slots=True)
 class Seen:
-    """What a scene was like. `ends` counts how calls ended: "done", "error" (as the protocol says it), or a status."""
+    """What a scene was like.
+
+    `ends` counts how calls of each tool ended: "done", "error" (as the protocol says it), "no answer" or a status.
+    `oldest`: seconds that a transaction had been open which was idle, None where there is no Postgres to see it.
+    """
 
     probes: list[Sample] = field(default_factory=list)
-    ends: Counter[str] = field(default_factory=Counter)
+    ends: Counter[tuple[str, str]] = field(default_factory=Counter)
     streams: int = 0
-    oldest: float = 0.0
+    oldest: float | None = None
     database_connections: int = 0
     cpu: float = 0.0
     before: Left | None = None
@@ -60,6 +64,18 @@ class Seen:
     def took(self, path: str) -> list[float]:
         """Seconds that each answer took, in order of length."""
         return sorted(sample.seconds for sample in self.probes if sample.path == path)
+
+    def ended(self, end: str) -> int:
+        return sum(count for (_, one), count in self.ends.items() if one == end)
+
+    @property
+    def unexpected(self) -> dict[tuple[str, str], int]:
+        """Calls that ended as those of such an upstream must not. Text that a REST endpoint sends is no nonsense."""
+        return {
+            (tool, end): count
+            for (tool, end), count in self.ends.items()
+            if end != ("done" if tool.startswith("slow") else "error") and (tool, end) != ("garbage_rest", "done")
+        }
 
     @property
     def failed(self) -> int:
@@ -91,31 +107,44 @@ def child_of(caller: Caller) -> str:
     return str(1_000_000 + caller.port)
 
 
-async def trouble(gateway: Gateway, caller: Caller, dsn: str, tools: Sequence[str], load: Load) -> Seen:
-    """Call these tools in turn, with all streams open, and watch the gateway and its database meanwhile."""
+async def trouble(gateway: Gateway, caller: Caller, dsn: str | None, tools: Sequence[str], load: Load) -> Seen:
+    """Call these tools in turn, with all streams open, and watch the gateway and its Postgres (if any) meanwhile."""
     assert caller.token is not None
     seen = Seen()
     caller.close()
-    seen.before = left(gateway, caller, dsn)
+    seen.before = await left(gateway, caller, dsn)
     used = gateway.cpu
-    with Sampler(dsn) as sampler, probing(gateway.port, caller.token) as seen.probes:
-        async with streams(caller, load) as seen.streams:
-            await calls(caller, tools, load, seen.ends)
-        seen.cpu = gateway.cpu - used
-    seen.oldest = max(sample.oldest_transaction for sample in sampler.seen.samples)
-    seen.database_connections = max(sample.total for sample in sampler.seen.samples)
+    with sampling(dsn, seen):
+        async with probing(gateway.port, caller.token) as seen.probes:
+            async with streams(caller, load) as seen.streams:
+                await calls(caller, tools, load, seen.ends)
+            seen.cpu = gateway.cpu - used
     deadline = time.monotonic() + QUIET_SECONDS
     while gateway.connections and time.monotonic() < deadline:
         await asyncio.sleep(0.5)
-    seen.left = left(gateway, caller, dsn)
+    seen.left = await left(gateway, caller, dsn)
     return seen
 
 
-def left(gateway: Gateway, caller: Caller, dsn: str) -> Left:
+@contextmanager
+def sampling(dsn: str | None, seen: Seen) -> Iterator[None]:
+    """Note what Postgres saw meanwhile."""
+    if dsn is None:
+        yield
+        return
     with Sampler(dsn) as sampler:
-        while not sampler.seen.samples:
-            time.sleep(0.01)
-    transactions = sampler.seen.samples[-1].idle
+        yield
+    seen.oldest = max(sample.oldest_transaction for sample in sampler.seen.samples)
+    seen.database_connections = max(sample.total for sample in sampler.seen.samples)
+
+
+async def left(gateway: Gateway, caller: Caller, dsn: str | None) -> Left:
+    transactions = 0
+    if dsn is not None:
+        with Sampler(dsn) as sampler:
+            while not sampler.seen.samples:
+                await asyncio.sleep(0.05)
+        transactions = sampler.seen.samples[-1].idle
     return Left(gateway.connections, transactions, running("sleep", child_of(caller)), gateway.memory)
 
 
@@ -143,18 +172,18 @@ async def streams(caller: Caller, load: Load) -> AsyncIterator[int]:
         await asyncio.gather(*tasks)
 
 
-async def calls(caller: Caller, tools: Sequence[str], load: Load, ends: Counter[str]) -> None:
+async def calls(caller: Caller, tools: Sequence[str], load: Load, ends: Counter[tuple[str, str]]) -> None:
     """`load.calls` callers, each with a connection of its own and one call under way."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
 
     async def one(number: int) -> None:
-        own = Caller(caller.port, caller.token)
+        own, tool = Caller(caller.port, caller.token), tools[number % len(tools)]
         due = begun + load.ramp * number / load.calls
         try:
             while due < begun + load.seconds:
                 await asyncio.sleep(due - loop.time())
-                ends[await end_of(own, tools[number % len(tools)])] += 1
+                ends[tool, await end_of(own, tool)] += 1
                 due = max(due + PERIOD, loop.time())
         finally:
             own.close()
