@@ -402,6 +402,14 @@ def await_value(frame: Frame, world: World, value: Value | None, line: int) -> V
 
 def drain(frame: Frame, world: World, value: Lazy, line: int, *, streaming: bool = False) -> Value | None:
     """A generator is run. If it hands out a session, that one is as it is at the yield; else it runs to its end."""
+    given, _ = draw(frame, world, value, line, streaming=streaming)
+    return given
+
+
+def draw(
+    frame: Frame, world: World, value: Lazy, line: int, *, streaming: bool = False
+) -> tuple[Value | None, Activation]:
+    """What a generator hands out, and the generator, which whoever has it may end."""
     activation = functions.execute(
         frame, world, value.function, dict(value.arguments), line, certain=value.certain, streaming=streaming
     )
@@ -412,7 +420,7 @@ def drain(frame: Frame, world: World, value: Lazy, line: int, *, streaming: bool
         if traits is not None and traits.owned:
             source = Source(Origin.CONTEXT, value.function.symbol.function.name, frame.at(line))
             frame.traits[given.key] = traits._replace(source=source)
-    return given
+    return given, activation
 
 
 def first_of(frame: Frame, world: World, value: Lazy, line: int) -> Value | None:

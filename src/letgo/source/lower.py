@@ -1,6 +1,7 @@
 """From a file's `ast` to its `Module`: definitions, and a control-flow graph for each function."""
 
 import ast
+import builtins
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ from letgo.source.program import (
 )
 from letgo.source.scope import Names, Scope, Strings, nested
 from letgo.source.statements import STRAIGHT
+
+_BUILTINS = frozenset(dir(builtins))
 
 
 def lower(tree: ast.Module, path: str, ignores: tuple[Ignore, ...]) -> Module:
@@ -89,24 +92,43 @@ def _for(node: ast.For | ast.AsyncFor, scope: Scope) -> None:
     graph.steps.append(Assign(iterable, lower_expression(node.iter, scope), None, node.iter.lineno))
     head, after = graph.begin_loop(), graph.new()
     target = lower_target(node.target, scope)
-    graph.steps.append(Next(target, iterable, type(node) is ast.AsyncFor, node.lineno))
+    key = scope.make_key() if _may_hand_out_a_session(node) else 0
+    graph.steps.append(Next(target, iterable, type(node) is ast.AsyncFor, node.lineno, key))
     body, ended = graph.new(), graph.new()
     graph.successors[head] += (body, ended)
     graph.go_on_in(body)
-    _loop(node.body, head, after, scope)
+
+    def give_up(way: Way) -> None:
+        graph.steps.append(Leave(key, True, node.lineno))  # GeneratorExit is raised at the `yield`
+
+    _loop(node.body, head, after, scope, give_up if key else None)
     graph.go_on_in(ended)
+    if key:
+        graph.steps.append(Leave(key, False, node.lineno))
     lower_body(node.orelse, scope)
     graph.link(graph.current, after)
     graph.go_on_in(after)
 
 
-def _loop(body: list[ast.stmt], head: int, after: int, scope: Scope) -> None:
+def _may_hand_out_a_session(node: ast.For | ast.AsyncFor) -> bool:
+    """Whether a loop has one thing at a time of what a call gives, and that is not a part of the language."""
+    match node.iter, node.target:
+        case ast.Call(ast.Name(name)), ast.Name():
+            return name not in _BUILTINS
+        case ast.Call(ast.Attribute(attr=name)), ast.Name():
+            return name not in ("items", "keys", "values")
+    return False
+
+
+def _loop(
+    body: list[ast.stmt], head: int, after: int, scope: Scope, give_up: Callable[[Way], None] | None = None
+) -> None:
     graph = scope.graph
     outer = graph.frame
-    graph.frame = Frame(outer, {"continue": head, "break": after, "error": graph.error})
+    graph.within(Frame(Frame(outer, {"break": after}), {"continue": head}, give_up))
     lower_body(body, scope)
     graph.link(graph.current, head)
-    graph.frame = outer
+    graph.within(outer)
 
 
 def _match(node: ast.Match, scope: Scope) -> None:
@@ -266,8 +288,7 @@ def _enter(item: ast.withitem, is_async: bool, scope: Scope) -> tuple[Frame, boo
     line = item.context_expr.lineno
     value = lower_expression(item.context_expr, scope)
     target = None if item.optional_vars is None else lower_target(item.optional_vars, scope)
-    scope.made += 1
-    key = scope.made
+    key = scope.make_key()
     graph.steps.append(Enter(value, target, is_async, key, line))
 
     def leave(way: Way) -> None:

@@ -185,12 +185,16 @@ class Leave(NamedTuple):
 
 
 class Next(NamedTuple):
-    """`target` takes the next item of `iterable` (a reader-made Name): the head of a `for` loop."""
+    """`target` takes the next item of `iterable` (a reader-made Name): the head of a `for` loop.
+
+    Where nothing but the loop holds a generator, `Leave` of its `key` ends it on every way out.
+    """
 
     target: Expr
     iterable: Expr
     is_async: bool
     line: int
+    key: int = 0
 
 
 class Define(NamedTuple):

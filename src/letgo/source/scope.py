@@ -50,8 +50,12 @@ class Scope:
         return Scope(qualname, is_async, self.shared, self.strings)
 
     def make_name(self, purpose: str) -> Name:
+        return self.shared[f".{purpose}{self.make_key()}"]
+
+    def make_key(self) -> int:
+        """A number that the function has for nothing else."""
         self.made += 1
-        return self.shared[f".{purpose}{self.made}"]
+        return self.made
 
     def function(
         self,

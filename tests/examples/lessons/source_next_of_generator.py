@@ -1,12 +1,13 @@
 """A6, A12: a dependency is a generator; taken out of it by hand, its session outlives it or lacks it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from shop import Order, get_db, get_sync_db
+from shop import NewSession, NewSyncSession, Order, get_db, get_sync_db
 
 app = FastAPI()
 
@@ -96,3 +97,65 @@ def a_sync_loop(order_id: int) -> None:
     for db in get_sync_db():
         number = db.get_one(Order, order_id).id
         httpx.post("https://partner.example/orders", json={"id": number})  # expect: LG201
+
+
+async def get_serializable_db() -> AsyncIterator[AsyncSession]:
+    db = NewSession()
+    try:
+        await db.connection(execution_options={"isolation_level": "SERIALIZABLE"})
+        yield db
+    finally:
+        await db.close()
+
+
+async def partner_of(number: int) -> None:
+    async with httpx.AsyncClient() as client:
+        await client.post("https://partner.example/orders", json={"id": number})
+
+
+async def a_loop_over_one_that_is_open_already(order_id: int) -> None:
+    async for db in get_serializable_db():
+        number = (await db.get_one(Order, order_id)).id
+    await partner_of(number)
+
+
+async def a_loop_that_is_broken_off(order_id: int) -> None:
+    async for db in get_serializable_db():
+        number = (await db.get_one(Order, order_id)).id
+        break
+    await partner_of(number)
+
+
+async def a_return_out_of_a_loop(order_id: int) -> Order:
+    async for db in get_serializable_db():
+        return await db.get_one(Order, order_id)
+
+
+async def what_such_a_loop_returned(order_id: int) -> None:
+    order = await a_return_out_of_a_loop(order_id)
+    await partner_of(order.id)
+
+
+async def a_wait_in_such_a_loop(order_id: int) -> None:
+    async for db in get_serializable_db():
+        order = await db.get_one(Order, order_id)
+        await partner_of(order.id)  # expect: LG201
+
+
+def a_generator_that_forgets_to_close() -> Iterator[Session]:
+    db = NewSyncSession()
+    yield db
+    db.close()
+
+
+def breaking_off_one_that_forgets(order_id: int) -> None:
+    for db in a_generator_that_forgets_to_close():
+        number = db.get_one(Order, order_id).id
+        break
+    httpx.post("https://partner.example/orders", json={"id": number})  # expect: LG201
+
+
+def running_one_to_its_end(order_id: int) -> None:
+    for db in a_generator_that_forgets_to_close():
+        number = db.get_one(Order, order_id).id
+    httpx.post("https://partner.example/orders", json={"id": number})
