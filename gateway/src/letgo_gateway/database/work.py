@@ -11,7 +11,7 @@ The function must do nothing but database work: it can't call another service, a
 outside call first, makes an error of it if it tries.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Concatenate, ParamSpec, TypeVar
@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from letgo.runtime import fresh_session
 from letgo_gateway.database.engine import WRITES
+from letgo_gateway.database.together import Together
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class Database:
         self._alone = alone
         self._reads = async_sessionmaker(reading, autoflush=False)
         self._writes = async_sessionmaker(engine.execution_options(**{WRITES: True}))
+        self._pinged = Together(self._ping)
 
     async def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` reads, in one snapshot. Raises `DatabaseBusy`."""
@@ -113,9 +115,17 @@ class Database:
             self._running -= 1
 
     async def ping(self) -> None:
-        """Have the database answer, without a transaction. Raises `DatabaseBusy`."""
+        """Have the database answer a query that begins now, without a transaction. Raises `DatabaseBusy`.
+
+        One query answers all who have asked before it began.
+        """
+        nothing_open("a ping begins")
+        await self._pinged(None)
+
+    async def _ping(self, asked: Sequence[None]) -> Mapping[None, None]:
         async with self.reached("ping"), self._alone.connect() as connection:
             await connection.exec_driver_sql("select 1")
+        return dict.fromkeys(asked)
 
     @property
     def size(self) -> int:

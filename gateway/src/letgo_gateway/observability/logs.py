@@ -15,6 +15,9 @@ FIELDS = "fields"
 """The name under which `extra` gives a record fields of its own: `log.info("...", extra={FIELDS: {...}})`."""
 
 
+_written = json.JSONEncoder(default=str).encode  # `json.dumps` would make an encoder for each line
+
+
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -28,7 +31,7 @@ class JsonFormatter(logging.Formatter):
         line |= getattr(record, FIELDS, {})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _written(line)
 
 
 class TextFormatter(logging.Formatter):
@@ -45,6 +48,8 @@ def configure(settings: Settings) -> None:
     """Have this process log to its standard error, in the form and from the level that the settings say."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    # What no line tells need not be found out (https://docs.python.org/3/howto/logging.html#optimization).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
     for noisy in ("alembic", "asyncio", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.root.level))

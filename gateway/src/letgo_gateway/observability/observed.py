@@ -2,13 +2,13 @@
 
 import logging
 import re
+from os import urandom
 from time import perf_counter
-from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from letgo_gateway.observability.logs import FIELDS, correlation
-from letgo_gateway.observability.metrics import REQUESTS
+from letgo_gateway.observability.metrics import counted
 
 HEADER = b"x-request-id"
 ACCEPTED = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
@@ -30,7 +30,7 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _given(scope) or uuid4().hex.encode()
+        request_id = _given(scope) or urandom(16).hex().encode()
         token = correlation.set(request_id.decode())
         status = 500
 
@@ -51,7 +51,7 @@ class Observed:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         # The route and not the path: there are as many paths as clients like to make up.
         route = getattr(scope.get("route"), "path", NO_ROUTE)
-        REQUESTS.labels(scope["method"] if route != NO_ROUTE else NO_ROUTE, route, status).observe(seconds)
+        counted(scope["method"] if route != NO_ROUTE else NO_ROUTE, route, status).observe(seconds)
         if self._logs and log.isEnabledFor(logging.INFO):
             fields = {"method": scope["method"], "path": scope["path"], "status": status, "ms": round(seconds * 1e3, 2)}
             log.info("request", extra={FIELDS: fields})

@@ -3,26 +3,27 @@
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from pydantic import Field, ValidationError
-from sqlalchemy import select
+from pydantic import Field, TypeAdapter, ValidationError
+from sqlalchemy import column, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from letgo_gateway.caching import Versions
 from letgo_gateway.database.changes import Changes, versions_now
-from letgo_gateway.database.queries import Row, read_page
-from letgo_gateway.database.types import contains
+from letgo_gateway.database.queries import Row, plain, read_page
+from letgo_gateway.database.types import contains, elements
 from letgo_gateway.database.work import Database
 from letgo_gateway.errors import Invalid
 from letgo_gateway.identity.principal import Principal
 from letgo_gateway.identity.visibility import reach
 from letgo_gateway.registry.entries import completed, one_entry
 from letgo_gateway.registry.kinds import KINDS, Kind
-from letgo_gateway.registry.schemas import Tag, Visibility
+from letgo_gateway.registry.schemas import Tag, TagCount, Visibility
 from letgo_gateway.registry.sharing import Owners, Shared
 from letgo_gateway.schemas import Input, Page, Reference
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of each registry's lists, in each worker."""
+TAGS = TypeAdapter(list[TagCount])
 
 
 class Filter(Input):
@@ -45,6 +46,17 @@ class Lists:
             kind.topic: Shared(owners, changes, ((kind, kind.permission("read")),), MOST_BYTES, size=len)
             for kind in KINDS
         }
+        everything = tuple((kind, kind.permission("read")) for kind in KINDS)
+        self._tags: Shared[int, bytes] = Shared(owners, changes, everything, MOST_BYTES, size=len)
+
+    async def tags(self, principal: Principal, limit: int) -> bytes:
+        """The JSON of how often each tag is used, in what they see. Raises `DatabaseBusy`."""
+
+        async def make() -> tuple[Versions, bytes]:
+            versions, rows = await self._database.read(read_tags, principal, limit)
+            return versions, TAGS.dump_json(TAGS.validate_python(rows))
+
+        return await self._tags.get_or_make(limit, principal, make)
 
     async def one(self, kind: Kind, principal: Principal, entry_id: str) -> bytes:
         """The JSON of an entry. Raises `NotFound`, `DatabaseBusy`."""
@@ -99,3 +111,16 @@ async def read_list(
         rows = rows.where(table.name.icontains(asked.q, autoescape=True))
     found, after = await read_page(db, rows, (table.name, table.id), asked.limit, asked.cursor)
     return versions, await completed(db, kind, found), after
+
+
+async def read_tags(db: AsyncSession, principal: Principal, limit: int) -> tuple[Versions, list[Row]]:
+    versions = await versions_now(db)
+    each = []
+    for kind in KINDS:
+        tags = elements(kind.table.tags).table_valued(column("value"), joins_implicitly=True).alias("tag")
+        visible = reach(kind.table, principal, kind.permission("read"))
+        each.append(select(tags.c.value.label("tag")).select_from(kind.table, tags).where(visible))
+    every = union_all(*each).subquery()
+    entries = func.count().label("entries")
+    counted = select(every.c.tag, entries).group_by(every.c.tag).order_by(entries.desc(), every.c.tag).limit(limit)
+    return versions, [plain(row) for row in (await db.execute(counted)).mappings()]

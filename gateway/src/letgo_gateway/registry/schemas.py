@@ -252,3 +252,8 @@ class AgentView(EntryView):
 
 class RootView(EntryView):
     uri: str
+
+
+class TagCount(Output):
+    tag: str
+    entries: int
