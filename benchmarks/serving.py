@@ -21,6 +21,7 @@ def serving(app: str, environment: Mapping[str, str], *options: str) -> Iterator
     With `options` for several workers, `pid` is that of their parent.
     """
     with socket.create_server(("127.0.0.1", 0), backlog=1_000) as listening:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "uvicorn", app, "--fd", str(listening.fileno())),

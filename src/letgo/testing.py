@@ -204,12 +204,10 @@ class Plugin:
 
     def pytest_unconfigure(self) -> None:
         if self._unwrap is not None:
-            from letgo.runtime.guard import tracking
-            from letgo.runtime.guard.watchdog import watchdog
+            from letgo.runtime.guard.guard import stop
 
             self._unwrap()
-            watchdog.stop()
-            tracking.stop_listening()
+            stop()
 
 
 def wrap_apps(plugin: Plugin) -> Callable[[], None]:
@@ -335,7 +333,8 @@ def _with(settings: "Settings", on_finding: "Callable[[Seen], object]") -> "Sett
 def pool_baseline(request: pytest.FixtureRequest) -> Iterator[int]:
     """How many connections were out of their pools before the test; it fails if more are afterwards."""
     _plugin(request).activate()
-    from letgo.runtime.guard.tracking import opened, taken
+    from letgo.runtime.guard.connections import taken
+    from letgo.runtime.guard.tracking import opened
 
     before = set(taken)
     known = set(opened)

@@ -72,4 +72,4 @@ def _async_dependency(factory: async_sessionmaker[A], unsaved: Unsaved) -> Calla
 def _note(session: Session) -> None:
     """Of several sessions the last is settled first, as FastAPI ends dependencies: not the one last used."""
     if (request := current_request()) is not None:
-        request.note(session)
+        request.note(session, owed=True)

@@ -6,7 +6,7 @@ made after, in routers included by any version.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -84,18 +84,21 @@ def _solving(original: Function) -> Function:
     async def solve_dependencies(*, request: HTTPConnection, dependant: Any, **options: Any) -> Any:
         if (current := handling.get()) is None:
             return await original(request=request, dependant=dependant, **options)
-        current.endpoint = dependant.call
+        current.reached(dependant.call)
         solved = await original(request=request, dependant=dependant, **options)
         background, response = (
             (solved.background_tasks, solved.response) if hasattr(solved, "response") else (solved[2], solved[3])
         )
         current.call = Endpoint(current, _route(request.scope), response, background)
-        runs_on_loop = request.scope["type"] == "http" and inspect.iscoroutinefunction(dependant.call)
-        if not (current.kept or runs_on_loop):
+        if current.request.stirred and not (current.kept or _runs_on_loop(request, dependant)):
             await releasing.enter_async(current.request)
         return solved
 
     return solve_dependencies
+
+
+def _runs_on_loop(request: HTTPConnection, dependant: Any) -> bool:
+    return request.scope["type"] == "http" and inspect.iscoroutinefunction(dependant.call)
 
 
 def _route(scope: Any) -> Any:
@@ -109,13 +112,44 @@ def _entering(original: Function) -> Function:
     async def solve_generator(*, stack: AsyncExitStack, **arguments: Any) -> Any:
         if (current := handling.get()) is None:
             return await original(stack=stack, **arguments)
-        own = AsyncExitStack()
-        value = await original(stack=own, **arguments)
-        stack.push_async_exit(own)
-        current.dependencies.append(own)
+        dependency = _Dependency(stack)
+        value = await original(stack=dependency, **arguments)
+        if dependency.manager is not None:
+            stack.push_async_exit(dependency)
+            current.dependencies.append(dependency)
         return value
 
     return solve_generator
+
+
+class _Dependency:
+    """Takes the place of a request's exit stack for one dependency, which so can end before the others.
+
+    An exit stack of its own would do it too, at several times the cost.
+    """
+
+    __slots__ = ("manager", "stack")
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self.stack = stack
+        self.manager: AbstractAsyncContextManager[Any] | None = None
+
+    async def enter_async_context(self, manager: AbstractAsyncContextManager[T]) -> T:
+        value = await manager.__aenter__()
+        self.manager = manager
+        return value
+
+    async def aclose(self) -> None:
+        await self.__aexit__(None, None, None)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        manager, self.manager = self.manager, None
+        return None if manager is None else await manager.__aexit__(kind, error, traceback)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stack, name)
 
 
 def _entering_in_thread(original: Function) -> Function:
@@ -152,17 +186,22 @@ def _running(original: Function) -> Function:
         endpoint = current.call if current is not None else None
         if current is None or current.kept or not isinstance(endpoint, Endpoint) or not _is_understood(endpoint):
             return await original(dependant=dependant, values=values, is_coroutine=is_coroutine)
-        watched = Calling((_awaited if is_coroutine else _in_thread)(endpoint, dependant.call), dependant)
         try:
-            returned = await original(dependant=watched, values=values, is_coroutine=is_coroutine)
-            if _may_settle(endpoint):
+            if is_coroutine:
+                returned = await original(dependant=dependant, values=values, is_coroutine=True)
+                await releasing.end_all_reads_async(current.request)
+                returned = _validated(endpoint, returned)
+            else:
+                watched = Calling(_in_thread(endpoint, dependant.call), dependant)
+                returned = await original(dependant=watched, values=values, is_coroutine=False)
+            if current.request.stirred and _may_settle(endpoint):
                 await releasing.settle_async(current, _status(endpoint, returned))
                 if _is_complete(endpoint, returned) and releasing.work_left(current.request):
                     await _end_dependencies(current)
         except BaseException as error:
             explain(error, current.let_go_by)
             raise
-        current.let_go_by = f"{dependant.call.__module__}.{getattr(dependant.call, '__qualname__', dependant.call)}"
+        current.has_let_go = True
         return returned
 
     return run_endpoint_function
@@ -178,15 +217,6 @@ def _in_thread(endpoint: Endpoint, function: Callable[..., Any]) -> Callable[...
         else:
             releasing.end_all_reads(endpoint.handling.request)
         return returned
-
-    return _named_like(function, call)
-
-
-def _awaited(endpoint: Endpoint, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    async def call(**values: Any) -> Any:
-        returned = await function(**values)
-        await releasing.end_all_reads_async(endpoint.handling.request)
-        return _validated(endpoint, returned)
 
     return _named_like(function, call)
 

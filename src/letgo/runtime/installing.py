@@ -1,6 +1,7 @@
 """One line that makes every handler of an app let go when it returns."""
 
 import importlib.util
+from collections.abc import Awaitable
 from typing import Any, Literal, TypeVar
 
 from starlette.applications import Starlette
@@ -8,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from letgo.runtime import releasing, starlette_routes, streams
 from letgo.runtime.explaining import explain
-from letgo.runtime.releasing import Handling, Policy, handled
+from letgo.runtime.releasing import Handling, Policy
 from letgo.runtime.request import entered
 
 App = TypeVar("App", bound=ASGIApp)
@@ -63,7 +64,7 @@ class LettingGo:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        with entered(scope) as request, handled(request, self.policy) as current:
+        with entered(scope) as request, Handling(request, self.policy) as current:
             try:
                 if scope["type"] == "http":
                     await self.app(scope, receive, _settled_before_status(current, send))
@@ -73,16 +74,23 @@ class LettingGo:
                 explain(error, current.let_go_by)
                 raise
             finally:
-                await releasing.end_all_reads_async(request)
+                if request.stirred:
+                    await releasing.end_all_reads_async(request)
 
 
 def _settled_before_status(current: Handling, send: Send) -> Send:
-    async def forward(message: Message) -> None:
-        if message["type"] == "http.response.start" and not current.kept:
-            if message["status"] < 400:
-                await releasing.settle_async(current, message["status"])
-            else:
-                await releasing.end_all_reads_async(current.request)
+    request = current.request
+
+    def forward(message: Message) -> Awaitable[None]:
+        if request.stirred and message["type"] == "http.response.start" and not current.kept:
+            return settle_and_send(message)
+        return send(message)
+
+    async def settle_and_send(message: Message) -> None:
+        if message["status"] < 400:
+            await releasing.settle_async(current, message["status"])
+        else:
+            await releasing.end_all_reads_async(request)
         await send(message)
 
     return forward

@@ -6,10 +6,9 @@ and work is settled as the policy says.
 """
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
@@ -21,6 +20,10 @@ from letgo.runtime.units import UnsavedWork, check_choice, commit, let_go
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 KEPT = "__letgo_keeps_open__"
+
+
+class AsyncExit(Protocol):
+    async def aclose(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +44,44 @@ class Policy:
         check_choice(self.unsaved, ("owner", "commit", "refuse"))
 
 
-@dataclass(slots=True)
 class Handling:
-    """How far one request has come. `endpoint` is None until its dependencies are being solved."""
+    """How far one request has come. As a context manager it runs what is inside as code of that request.
 
-    request: Request
-    policy: Policy
-    endpoint: Callable[..., Any] | None = None
-    dependencies: list[AsyncExitStack] = field(default_factory=list)  # one for each that has code after its yield
-    call: object = None  # what the framework's hooks know of the call of the endpoint
-    let_go_by: str | None = None
+    `endpoint` is None until its dependencies are being solved, `kept` says whether it is to be left alone.
+    """
 
-    @property
-    def kept(self) -> bool:
-        return hasattr(self.endpoint, KEPT)
-
-
-handling: ContextVar[Handling | None] = ContextVar("letgo_handling", default=None)
-
-
-class handled:
-    """Run what is inside as code of a request that is to let go. A class, as `entered`."""
-
-    __slots__ = ("_current", "_token")
+    __slots__ = ("_token", "call", "dependencies", "endpoint", "has_let_go", "kept", "policy", "request")
 
     def __init__(self, request: Request, policy: Policy) -> None:
-        self._current = Handling(request, policy)
+        self.request = request
+        self.policy = policy
+        self.endpoint: Callable[..., Any] | None = None
+        self.kept = False
+        self.dependencies: list[AsyncExit] = []  # one for each that has code after its yield
+        self.call: object = None  # what the framework's hooks know of the call of the endpoint
+        self.has_let_go = False
 
-    def __enter__(self) -> Handling:
-        self._token = handling.set(self._current)
-        return self._current
+    def __enter__(self) -> "Handling":
+        self._token = handling.set(self)
+        return self
 
     def __exit__(self, *error: object) -> None:
         handling.reset(self._token)
-        self._current.call = None  # which knows this Handling: nothing here waits for the garbage collector
+        self.call = None  # which knows this Handling: nothing here waits for the garbage collector
+
+    def reached(self, endpoint: Callable[..., Any]) -> None:
+        self.endpoint = endpoint
+        self.kept = hasattr(endpoint, KEPT)
+
+    @property
+    def let_go_by(self) -> str | None:
+        """The endpoint after which the request has let go."""
+        if not self.has_let_go or self.endpoint is None:
+            return None
+        return f"{self.endpoint.__module__}.{getattr(self.endpoint, '__qualname__', self.endpoint)}"
+
+
+handling: ContextVar[Handling | None] = ContextVar("letgo_handling", default=None)
 
 
 def keep_open(reason: str) -> Callable[[Endpoint], Endpoint]:
@@ -104,27 +111,37 @@ async def enter_async(request: Request) -> None:
 
 def end_all_reads(request: Request) -> None:
     """The endpoint has returned, in its thread: nothing but the validation of its answer may read again."""
+    request.look_again()
     for noted in _in_transaction(request):
         if noted.asynchronous is None:
             end_reads(noted.session)
 
 
 async def end_all_reads_async(request: Request) -> None:
+    request.look_again()
     for noted in _in_transaction(request):
         await _on_loop(noted, end_reads)
 
 
 def settle(current: Handling, status: int) -> None:
     """Exit, in the thread of the endpoint. `status` is that of the response."""
-    for noted in reversed(current.request.owned()):
-        if noted.asynchronous is None:
-            _settle(noted.session, current.policy, status)
+    request = current.request
+    if request.stirred:
+        for noted in reversed(request.owned()):
+            if noted.asynchronous is None:
+                _settle(noted.session, current.policy, status)
+                noted.owed = False
+        request.look_again()
 
 
 async def settle_async(current: Handling, status: int) -> None:
     """Exit, on the event loop. Raises `UnsavedWork`, and whatever a commit raises."""
-    for noted in reversed(current.request.owned()):
-        await _on_loop(noted, _settle, current.policy, status)
+    request = current.request
+    if request.stirred:
+        for noted in reversed(request.owned()):
+            await _on_loop(noted, _settle, current.policy, status)
+            noted.owed = False
+        request.look_again()
 
 
 def work_left(request: Request) -> bool:
@@ -132,7 +149,7 @@ def work_left(request: Request) -> bool:
 
 
 def _in_transaction(request: Request) -> list[Noted]:
-    return [noted for noted in request.owned() if noted.session.in_transaction()]
+    return [noted for noted in request.owned() if noted.session.in_transaction()] if request.stirred else []
 
 
 def _end_independent_reads(session: Session) -> None:
@@ -145,6 +162,8 @@ def _settle(session: Session, policy: Policy, status: int) -> None:
         return
     if (unsaved := session.info.get(OWNER)) is not None:
         let_go(session, unsaved)
+    elif not session.in_transaction():
+        return
     elif (work := work_of(session)) is None:
         end_reads(session)
     elif policy.unsaved == "refuse" and status < 400:

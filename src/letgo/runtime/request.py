@@ -15,9 +15,10 @@ request.owned()             # of these, the ones that nobody but the caller can 
 """
 
 import asyncio
-import threading
+from asyncio.events import _get_running_loop
 from contextvars import Context, ContextVar, Token
 from dataclasses import dataclass
+from threading import get_ident
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
@@ -28,7 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 SCOPE_KEY = "letgo.request"
 MANY = 32
 _MARK = "letgo.request"  # in Session.info: which request has begun its latest transaction
-_current: ContextVar["Request | None"] = ContextVar("letgo_request", default=None)
+current: ContextVar["Request | None"] = ContextVar("letgo_request", default=None)
 
 
 @dataclass(slots=True)
@@ -38,39 +39,52 @@ class Noted:
     session: Session
     asynchronous: AsyncSession | None  # kept alive: without it nobody could end the transaction of the sync one
     line: object  # where it began, None once nobody else can be using it
+    owed: bool  # it is still to be settled, whether it is in a transaction or not
 
 
 class Request:
-    """One HTTP request or WebSocket, by its ASGI `scope`."""
+    """One HTTP request or WebSocket, by its ASGI `scope`.
 
-    __slots__ = ("_mark", "_over", "_sessions", "scope")
+    `stirred`: a session has been noted since `look_again` found that nothing was to be done about any. `over`: nothing
+    is noted any more.
+    """
+
+    __slots__ = ("_mark", "_sessions", "over", "scope", "stirred")
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self._over = False
+        self.stirred = False
+        self.over = False
         self._mark = object()
         self._sessions: dict[int, Noted] = {}
 
-    def note(self, session: Session) -> None:
-        if self._over:
+    def note(self, session: Session, owed: bool = False) -> None:
+        if self.over:
             return
-        if (noted := self._sessions.get(id(session))) is not None:
+        sessions = self._sessions
+        if (noted := sessions.get(id(session))) is not None:
             noted.line = _line()
-            session.info[_MARK] = self._mark
-            return
-        if len(self._sessions) >= MANY:  # a stream or a socket may live for days, with a session for each message
-            for key, noted in list(self._sessions.items()):
-                if not noted.session.in_transaction():
-                    self._sessions.pop(key, None)
-        self._sessions[id(session)] = Noted(session, async_session(session), _line())
+        else:
+            if len(sessions) >= MANY:  # a stream or a socket may live for days, with a session for each message
+                for key, noted in list(sessions.items()):
+                    if not noted.session.in_transaction():
+                        sessions.pop(key, None)
+            sessions[id(session)] = Noted(session, async_session(session), _line(), owed)
         session.info[_MARK] = self._mark
+        self.stirred = True
+
+    def look_again(self) -> None:
+        self.stirred = False  # first: a thread may note one meanwhile
+        for noted in list(self._sessions.values()):
+            if noted.owed or noted.session.in_transaction():
+                self.stirred = True
 
     def forget(self) -> None:
         """Keep nothing alive any longer: the request is over, even if tasks with its context go on.
 
         An idle worker thread keeps the context of what it did last, and a scope may have a session in its state.
         """
-        self._over = True
+        self.over = True
         self._sessions.clear()
         self.scope = {}
 
@@ -98,12 +112,12 @@ class Request:
 
 
 def current_request() -> Request | None:
-    return _current.get()
+    return current.get()
 
 
 def request_in(context: Context) -> Request | None:
     """The request whose code runs in another context, as that of a worker thread."""
-    return context.get(_current)
+    return context.get(current)
 
 
 class entered:
@@ -124,12 +138,12 @@ class entered:
             found: Request = shared
             return found
         request = scope[SCOPE_KEY] = Request(scope)
-        self._token = _current.set(request)
+        self._token = current.set(request)
         return request
 
     def __exit__(self, *error: object) -> None:
         if self._token is not None:
-            _current.reset(self._token)
+            current.reset(self._token)
             # Scope and request know each other: left so, all that a request has made waits for the cyclic collector.
             self._scope.pop(SCOPE_KEY).forget()
 
@@ -148,14 +162,12 @@ class RequestLayer:
 
 def _line() -> object:
     """What runs one step after the other: the current task, or outside a loop the thread."""
-    try:
-        return asyncio.current_task() or threading.get_ident()
-    except RuntimeError:
-        return threading.get_ident()
+    loop = _get_running_loop()
+    return (asyncio.current_task(loop) if loop is not None else None) or get_ident()
 
 
 def _note(session: Session, transaction: SessionTransaction, connection: Connection | None = None) -> None:
-    if (request := _current.get()) is not None:
+    if (request := current.get()) is not None and not request.over:
         request.note(session)
 
 

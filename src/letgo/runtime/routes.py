@@ -12,7 +12,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from letgo.runtime import fastapi_hooks, releasing
-from letgo.runtime.releasing import Policy, handled
+from letgo.runtime.releasing import Handling, Policy
 from letgo.runtime.request import entered
 
 
@@ -30,7 +30,7 @@ class ReleasingRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def let_go(request: Request) -> Response:
-            with entered(request.scope) as whole, handled(whole, self.policy) as current:
+            with entered(request.scope) as whole, Handling(whole, self.policy) as current:
                 response = await handle(request)
                 if not current.kept:
                     await releasing.end_all_reads_async(whole)  # before a generator endpoint's stream

@@ -50,5 +50,6 @@ def _settled_async(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 def _returned_to(endpoint: Callable[..., Any]) -> Handling | None:
     """The request that is to let go now; None if this endpoint is kept open."""
     if (current := handling.get()) is not None:
-        current.endpoint, current.let_go_by = endpoint, f"{endpoint.__module__}.{endpoint.__qualname__}"
+        current.reached(endpoint)
+        current.has_let_go = True
     return None if current is None or current.kept else current

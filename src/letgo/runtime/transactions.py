@@ -7,7 +7,6 @@ owns the session.
 """
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
@@ -17,8 +16,8 @@ from sqlalchemy.orm import Session, SessionTransaction, SessionTransactionOrigin
 from letgo.runtime.statements import reads_only
 
 _CONNECTIONS = "letgo.connections"  # in Session.info
+_WORK = "letgo_work"  # of a Connection: the first statement that did more than read
 _UNHEARD = "what was done over a connection past SQLAlchemy"  # COPY, say, with the driver's own cursor
-_work: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()  # the first statement that did more than read
 _SNAPSHOT = "letgo.snapshot"  # in Connection.info: whether all its statements see one state of the database
 
 
@@ -36,7 +35,7 @@ def work_of(session: Session) -> str | None:
     if changed:
         return "unsaved " + ", ".join(sorted({type(row).__name__ for row in changed}))
     for connection in _connections(session):
-        if (statement := _work.get(connection, "")) != "":
+        if (statement := getattr(connection, _WORK, "")) != "":
             return " ".join(statement.split())[:80]
     if transaction.origin is not SessionTransactionOrigin.AUTOBEGIN or session.in_nested_transaction():
         return "a transaction begun with begin()"
@@ -80,16 +79,18 @@ def _connections(session: Session) -> list[Connection]:
 
 def _begun(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
     if not transaction.nested:
-        _work[connection] = _UNHEARD
-        session.info[_CONNECTIONS] = [*_connections(session), connection]
+        # An attribute, as a dictionary with weak keys would cost each transaction several times as much.
+        setattr(connection, _WORK, _UNHEARD)
+        others = session.info.get(_CONNECTIONS)
+        session.info[_CONNECTIONS] = [*_connections(session), connection] if others else [connection]
 
 
 def _executes(cursor: Any, statement: str, parameters: Any, context: Any) -> None:
-    if _work.get(context.root_connection) not in (_UNHEARD, ""):
-        return
-    # A server-side cursor ends with its transaction, so whoever reads from it still needs that.
-    reads = reads_only(statement) and not context.execution_options.get("stream_results")
-    _work[context.root_connection] = "" if reads else statement
+    connection = context.root_connection
+    if (work := getattr(connection, _WORK, None)) is _UNHEARD or work == "":
+        # A server-side cursor ends with its transaction, so whoever reads from it still needs that.
+        reads = reads_only(statement) and not context.execution_options.get("stream_results")
+        setattr(connection, _WORK, "" if reads else statement)
 
 
 def _executes_bare(cursor: Any, statement: str, context: Any) -> None:

@@ -7,9 +7,8 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
-from letgo.runtime.guard import Guard, Seen, tracking
-from letgo.runtime.guard.tracking import Background
-from letgo.runtime.guard.watchdog import watchdog
+from letgo.runtime.guard import Guard, Seen
+from letgo.runtime.guard.guard import stop
 
 IDLE = """
     select count(*) from pg_stat_activity
@@ -31,9 +30,7 @@ def guarded(seen: list[Seen]) -> Iterator[Callable[..., Guard]]:
         return Guard(app, **{"wait": 0.02, "tick": 0.005, "held": 5.0, "on_finding": seen.append, **options})
 
     yield guard
-    watchdog.stop()
-    tracking.stop_listening()
-    Background.watch = None
+    stop()
 
 
 @pytest.fixture

@@ -21,8 +21,7 @@ from wsproto.events import CloseConnection, Request, TextMessage
 
 from letgo.runtime import Guard
 from letgo.runtime.guard import tracking
-from letgo.runtime.guard.tracking import Background
-from letgo.runtime.guard.watchdog import watchdog
+from letgo.runtime.guard.guard import stop
 
 VERSION = tuple(int(part) for part in fastapi.__version__.split(".")[:2])
 AT_START = {"LG101", "LG103", "LG104", "LG301", "LG302", "LG304"}
@@ -47,9 +46,7 @@ def shop(database: URL) -> Iterator[Watched]:
     gc.disable()
     yield shop
     gc.enable()
-    watchdog.stop()
-    tracking.stop_listening()
-    Background.watch = None
+    stop()
     shop.close()
 
 

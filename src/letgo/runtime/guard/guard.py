@@ -9,16 +9,21 @@ from typing import Any
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from letgo.runtime.guard import naming, rendering, timeout, tracking
+from letgo.runtime.guard import connections, joined, naming, rendering, timeout, tracking
+from letgo.runtime.guard.connections import raw_left
 from letgo.runtime.guard.page import Access, Page
 from letgo.runtime.guard.recorder import Recorder, TransactionHeld
 from letgo.runtime.guard.releasing import close, give_back
 from letgo.runtime.guard.settings import Settings
 from letgo.runtime.guard.suspension import Driven
 from letgo.runtime.guard.tracking import WATCH, Background, log
-from letgo.runtime.guard.watch import Phase, Watch, raw_left
+from letgo.runtime.guard.watch import Phase, Watch
 from letgo.runtime.guard.watchdog import watchdog
-from letgo.runtime.request import entered
+from letgo.runtime.request import SCOPE_KEY, Request, current, entered
+
+UNWATCHED = Request({WATCH: None})
+"""Whose code runs when a request is not watched: a `Request` of its own would cost more than all else then."""
+UNWATCHED.over = True
 
 
 class Guard:
@@ -59,9 +64,7 @@ class Guard:
         elif self.page_path is not None and _is_below(scope, self.page_path):
             await self.page(scope, receive, send)
         elif self._passes_by():
-            scope[WATCH] = None
-            with entered(scope):
-                await self.app(scope, receive, send)
+            await self._unwatched(scope, receive, send)
         else:
             await self._watched(scope, receive, send)
 
@@ -77,6 +80,17 @@ class Guard:
             self._second, self._in_second = second, 0
         self._in_second += 1
         return self._in_second > settings.rate
+
+    async def _unwatched(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[WATCH] = None
+        if SCOPE_KEY in scope:
+            await self.app(scope, receive, send)
+            return
+        token = current.set(UNWATCHED)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            current.reset(token)
 
     async def _watched(self, scope: Scope, receive: Receive, send: Send) -> None:
         watch = scope[WATCH] = Watch(scope, self.recorder)
@@ -148,17 +162,28 @@ class _Sender:
             watch.phase = Phase.FINISHED
 
 
+def stop() -> None:
+    """Follow nothing any more."""
+    watchdog.stop()
+    for part in (tracking, connections, joined):
+        part.stop_listening()
+    Background.watch = None
+
+
 def start(recorder: Recorder) -> None:
     """Follow the engines of this process from now on, for this recorder also what they do outside of requests."""
-    tracking.listen(more=recorder.settings.mode == "raise")
-    if recorder.settings.idle_timeout is not None:
+    settings = recorder.settings
+    tracking.listen(engines=settings.mode == "raise" or settings.idle_timeout is not None)
+    if settings.idle_timeout is not None:
         timeout.listen()
-    if recorder.settings.name_route:
+    if settings.name_route:
         naming.listen()
-    if recorder.settings.mode == "raise":
+    if settings.mode == "raise":
+        connections.listen()
+        joined.listen()
         rendering.listen()
     Background.watch = Watch({}, recorder)
-    watchdog.start(recorder.settings.tick)
+    watchdog.start(settings.tick)
 
 
 def _is_below(scope: Scope, path: str) -> bool:

@@ -23,9 +23,10 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from letgo import __version__
-from letgo.runtime.guard import pools
+from letgo.runtime.guard import connections, pools
+from letgo.runtime.guard.connections import taken
 from letgo.runtime.guard.recorder import Recorder, Route
-from letgo.runtime.guard.tracking import Background, listen, opened, safely, taken
+from letgo.runtime.guard.tracking import Background, listen, opened, safely
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -79,7 +80,8 @@ def _instrument_pools(meter: Any) -> None:
     )
     waited = meter.create_histogram("db.client.connection.wait_time", "s")
     used = meter.create_histogram("db.client.connection.use_time", "s")
-    listen(more=True)
+    listen()
+    connections.listen()
     pools.measure(lambda pool, seconds: waited.record(seconds, {POOL: _name(pool)}))
 
     @safely

@@ -11,9 +11,10 @@ from letgo.holds import Confidence
 from letgo.runtime.guard.allowing import allowed_by, read_allowlist
 from letgo.runtime.guard.frames import site_of
 from letgo.runtime.guard.settings import Settings
-from letgo.runtime.guard.tracking import Open, Taken, log, opened
+from letgo.runtime.guard.tracking import Open, log, opened
 
 if TYPE_CHECKING:
+    from letgo.runtime.guard.connections import Taken
     from letgo.runtime.guard.judging import Seen
     from letgo.runtime.guard.watch import Watch
 

@@ -1,33 +1,31 @@
 """Which transactions are open in this process: since when, since which statement, and whether anybody uses them.
 
-SQLAlchemy tells it through its public events. An `Open` is made at `begin` and ends with `commit`, `rollback`,
-`invalidate` or with its connection, whichever comes first. Between two statements it is idle: that is what a hold is
-made of. Only what belongs to a `Watch` is followed; the rest costs a look into a dictionary.
+SQLAlchemy tells it through its events. An `Open` is made when a session begins or, without a session, at the first
+statement, and ends with `commit`, `rollback`, `invalidate` or with its connection, whichever comes first. Between two
+statements it is idle: that is what a hold is made of. Only what belongs to a `Watch` is followed; the rest costs a look
+into a dictionary.
 
-Six events are enough for that, and each is paid for by every request. Who counts connections or runs tests listens to
-more: which connections are taken at all, and what a session has open that joins a transaction begun outside the
-request, as in test suites that roll everything back. That gets an `Open` of its own, from its first use to its end.
+Statements are heard as events of the dialect. With a single listener to those of engines, SQLAlchemy gathers the
+listeners of seven events anew for each connection that is taken, and each request pays for that, watched or not.
 """
 
 import logging
-import sys
 import threading
 from asyncio import Task, current_task
 from collections.abc import Callable
 from functools import partial, wraps
 from time import monotonic
-from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from weakref import ref
 
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine, ExceptionContext
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import Pool
 
 from letgo.holds import Wait
 from letgo.runtime.guard.frames import Frame, here
-from letgo.runtime.request import current_request
+from letgo.runtime.request import current
 
 if TYPE_CHECKING:
     from letgo.runtime.guard.watch import Watch
@@ -36,15 +34,14 @@ WATCH = "letgo.watch"
 """Where an ASGI scope keeps who watches it."""
 log = logging.getLogger("letgo.guard")
 Handler = TypeVar("Handler", bound=Callable[..., None])
+Listeners: TypeAlias = tuple[tuple[Any, str, Callable[..., Any]], ...]
 
 opened: dict[int, "Open"] = {}
 """All that is open now."""
-_by_connection: dict[int, "Open"] = {}
+by_connection: dict[int, "Open"] = {}
 """The same, by the identity of the `Connection`."""
-_joined: dict[int, "Open"] = {}
-"""By the identity of the session, what it has open inside of a transaction that is not its own."""
-taken: dict[int, "Taken"] = {}
-"""The connections that are out of their pools now."""
+_by_session: dict[int, list["Open"]] = {}
+"""What ends with a session, by its identity."""
 engines: dict[int, "ref[Engine]"] = {}
 """The engines on which anything was opened."""
 
@@ -53,17 +50,6 @@ class Background:
     """The watch over what runs outside of requests, if there is one."""
 
     watch: "Watch | None" = None
-
-
-class Taken:
-    """A connection out of its pool. `at` is known only where no transaction will tell it."""
-
-    __slots__ = ("at", "since", "watch")
-
-    def __init__(self, watch: "Watch", at: tuple[Frame, ...]) -> None:
-        self.watch = watch
-        self.since = monotonic()
-        self.at = at
 
 
 class Reference(ref[Connection]):
@@ -78,6 +64,7 @@ class Open:
 
     idle = 0.0
     busy = True
+    committing = False
     again = ""
     ended = ""
     statement = ""
@@ -94,7 +81,7 @@ class Open:
     told = 0.0
     looked = 0.0
     lowered = False
-    key = 0
+    key = owner = 0
 
     def __init__(self, watch: "Watch", connection: Connection | None, at: tuple[Frame, ...]) -> None:
         self.watch = watch
@@ -118,23 +105,33 @@ class Open:
         return 0.0 if self.busy else now - self.last
 
 
-def listen(more: bool = False) -> None:
-    """Follow all engines of the process; with `more`, their connections and joined sessions as well.
+def listen(engines: bool = False) -> None:
+    """Follow all engines of the process; with `engines`, what is done without a session from its very beginning.
 
     To call it again changes nothing.
     """
-    for target, name, handler in (*_LISTENERS, *_MORE) if more else _LISTENERS:
-        if not event.contains(target, name, handler):
-            event.listen(target, name, handler)
+    hear(_LISTENERS)
+    if engines:
+        hear(_ENGINES)
 
 
 def stop_listening() -> None:
     """Follow nothing any more."""
-    for target, name, handler in (*_LISTENERS, *_MORE):
+    forget(*_LISTENERS, *_ENGINES)
+    for known in (opened, by_connection, _by_session):
+        known.clear()
+
+
+def hear(listeners: Listeners) -> None:
+    for target, name, handler in listeners:
+        if not event.contains(target, name, handler):
+            event.listen(target, name, handler)
+
+
+def forget(*listeners: tuple[Any, str, Callable[..., Any]]) -> None:
+    for target, name, handler in listeners:
         if event.contains(target, name, handler):
             event.remove(target, name, handler)
-    for known in (opened, taken, _by_connection, _joined):
-        known.clear()
 
 
 def safely(handler: Handler) -> Handler:
@@ -158,8 +155,7 @@ def failed(where: str) -> None:
 
 def current_watch() -> "Watch | None":
     """Who watches the code that runs here."""
-    request = current_request()
-    if request is None:
+    if (request := current.get()) is None:
         return Background.watch
     watch: Watch | None = request.scope.get(WATCH, Background.watch)
     return watch
@@ -167,32 +163,37 @@ def current_watch() -> "Watch | None":
 
 def open_on(connection: Connection) -> Open | None:
     """What is open on a connection, if it is watched."""
-    return _by_connection.get(id(connection))
+    return by_connection.get(id(connection))
 
 
-def _forget(key: int, _: object) -> None:
+def _forget_engine(key: int, _: object) -> None:
     engines.pop(key, None)
 
 
-def _begin(connection: Connection) -> None:
-    watch = current_watch()
-    if watch is None:
-        return
-    try:
-        engine = connection.engine
-        if id(engine) not in engines:
-            engines[id(engine)] = ref(engine, partial(_forget, id(engine)))
-        found = Open(watch, connection, here(2))
-        _by_connection[found.key] = found
-        opened[id(found)] = found
-        watch.began(found)
-    except Exception:
-        failed("begin")
+# --- begin ----------------------------------------------------------------------------------------------------------
+
+
+def _open(watch: "Watch", connection: Connection) -> Open:
+    engine = connection.engine
+    if id(engine) not in engines:
+        engines[id(engine)] = ref(engine, partial(_forget_engine, id(engine)))
+    found = Open(watch, connection, here(2))
+    by_connection[found.key] = found
+    opened[id(found)] = found
+    watch.began(found)
+    return found
 
 
 def _after_begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    found = by_connection.get(id(connection))
+    watch = current_watch() if found is None else None
+    if found is None and (watch is None or isinstance(session.bind, Connection)):
+        return  # a session that was given a connection joins what others have begun
     try:
-        found = _by_connection.get(id(connection))
+        if found is None and watch is not None:
+            found = _open(watch, connection)
+            found.owner = id(session)
+            _by_session.setdefault(found.owner, []).append(found)
         if found is not None and found.session is None:
             found.session = ref(session)
             found.watch.session_began(found, session)
@@ -200,42 +201,110 @@ def _after_begin(session: Session, transaction: SessionTransaction, connection: 
         failed("after_begin")
 
 
-def _before_execute(
-    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
-) -> None:
-    found = _by_connection.get(id(connection))
+def _begin(connection: Connection) -> None:
+    if (watch := current_watch()) is not None:
+        try:
+            _open(watch, connection)
+        except Exception:
+            failed("begin")
+
+
+def _first_statement(connection: Connection) -> Open | None:
+    """Follow what has begun without a session; what SQLAlchemy asks of a new connection is no transaction."""
+    watch = current_watch()
+    if watch is None or not connection.in_transaction():
+        return None
     try:
-        while found is not None:
-            if not found.busy:
-                now = monotonic()
-                found.idle += now - found.last
-                found.busy = True
-                if found.pending is not None:
-                    settle(found, now)
-            found.thread = threading.get_ident()
-            if not found.statements:
-                found.statement = statement
-            found.statements += 1
-            if not found.wrote and statement[:6].upper() != "SELECT":
-                found.wrote = True
-            found = found.inner
+        hear(((connection, "commit", _commit), (connection, "rollback", _rollback)))
+        return _open(watch, connection)
     except Exception:
-        failed("before_cursor_execute")
+        failed("begin")
+        return None
 
 
-def _after_execute(
-    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
-) -> None:
-    found = _by_connection.get(id(connection))
+# --- statements -----------------------------------------------------------------------------------------------------
+
+
+def _executing(name: str) -> Callable[..., bool]:
+    """A handler of the dialect's event with this name, which does in its place what is to be done, and sees the end."""
+
+    def execute(*arguments: Any) -> bool:
+        statement, context = arguments[1], arguments[-1]
+        connection = context.root_connection
+        found = by_connection.get(id(connection)) or _first_statement(connection)
+        if found is None:
+            return False
+        try:
+            _works(found, statement)
+        except Exception:
+            failed(name)
+        try:
+            if not _others_do(getattr(context.dialect.dispatch, name), execute, arguments):
+                getattr(context.dialect, name)(*arguments)
+        finally:
+            _has_worked(found)
+        return True
+
+    return execute
+
+
+def _others_do(listeners: Any, ours: Callable[..., bool], arguments: tuple[Any, ...]) -> bool:
+    """Whether one of the listeners after ours has done it, which must be asked: there is no event after this one."""
+    waiting = iter(listeners)
+    return ours in waiting and any(listener(*arguments) for listener in waiting)
+
+
+def _works(found: Open | None, statement: str) -> None:
     while found is not None:
-        found.busy = False
+        _is_busy(found)
+        found.thread = threading.get_ident()
+        if not found.statements:
+            found.statement = statement
+        found.statements += 1
+        if not found.wrote and statement[:6].upper() != "SELECT":
+            found.wrote = True
+        found = found.inner
+
+
+def _is_busy(found: Open) -> None:
+    if not found.busy:
+        now = monotonic()
+        found.idle += now - found.last
+        found.busy = True
+        if found.pending is not None:
+            settle(found, now)
+
+
+def _has_worked(found: Open | None) -> None:
+    while found is not None:
+        found.busy = found.committing
         found.last = monotonic()
         found = found.inner
 
 
+# --- end ------------------------------------------------------------------------------------------------------------
+
+
+def _before_commit(session: Session) -> None:
+    """The session writes what is left, and commits."""
+    if _by_session and (ending := _by_session.get(id(session))) and not session.in_nested_transaction():
+        try:
+            for found in ending:
+                _is_busy(found)
+                found.committing = True
+        except Exception:
+            failed("before_commit")
+
+
+def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
+    if _by_session and transaction.parent is None:
+        for found in _by_session.pop(id(session), ()):
+            end(found, "commit" if found.committing else "rollback")
+
+
 def _ending(how: str) -> Callable[[Connection], None]:
     def ended(connection: Connection) -> None:
-        if (found := _by_connection.get(id(connection))) is not None:
+        if (found := by_connection.get(id(connection))) is not None:
             end(found, how)
 
     return ended
@@ -246,13 +315,8 @@ _commit, _rollback = _ending("commit"), _ending("rollback")
 
 def _gone(reference: "ref[Connection]") -> None:
     """Nobody has ended the transaction: its connection was collected, and the pool has it back."""
-    if isinstance(reference, Reference) and (found := _by_connection.get(reference.key)) is not None:
+    if isinstance(reference, Reference) and (found := by_connection.get(reference.key)) is not None:
         end(found, "collected")
-
-
-def _error(context: ExceptionContext) -> None:
-    if context.connection is not None:
-        _after_execute(context.connection, None, "", None, None, False)
 
 
 @safely
@@ -266,7 +330,6 @@ def _after_soft_rollback(session: Session, transaction: SessionTransaction) -> N
 @safely
 def _invalidate(dbapi_connection: Any, record: Any, error: BaseException | None) -> None:
     """The connection is thrown away, in the middle of the transaction if there is one."""
-    taken.pop(id(record), None)
     for found in [found for found in list(opened.values()) if _is_on(found, dbapi_connection)]:
         found.watch.lost(found, error)
         end(found, "lost")
@@ -279,76 +342,18 @@ def _is_on(found: Open, dbapi_connection: Any) -> bool:
     return connection.connection.dbapi_connection is dbapi_connection
 
 
-_LISTENERS: tuple[tuple[Any, str, Callable[..., None]], ...] = (
+_LISTENERS: Listeners = (
+    *((Engine, name, _executing(name)) for name in ("do_execute", "do_executemany", "do_execute_no_params")),
+    (Pool, "invalidate", _invalidate),
+    (Session, "after_begin", _after_begin),
+    (Session, "before_commit", _before_commit),
+    (Session, "after_transaction_end", _after_transaction_end),
+    (Session, "after_soft_rollback", _after_soft_rollback),
+)
+_ENGINES: Listeners = (
     (Engine, "begin", _begin),
     (Engine, "commit", _commit),
     (Engine, "rollback", _rollback),
-    (Engine, "before_cursor_execute", _before_execute),
-    (Engine, "after_cursor_execute", _after_execute),
-    (Engine, "handle_error", _error),
-    (Pool, "invalidate", _invalidate),
-    (Session, "after_begin", _after_begin),
-    (Session, "after_soft_rollback", _after_soft_rollback),
-)
-
-
-@safely
-def _checkout(dbapi_connection: Any, record: Any, proxy: Any) -> None:
-    if (watch := current_watch()) is not None:
-        found = taken[id(record)] = Taken(watch, _raw_frames())
-        watch.raw += bool(found.at)
-
-
-def _raw_frames() -> tuple[Frame, ...]:
-    """The stack, when the connection is taken past `Connection`: then no `begin` will tell it."""
-    frame: FrameType | None = sys._getframe(3)
-    for _ in range(10):
-        if frame is None:
-            break
-        if frame.f_code is _CONNECTING:
-            return ()
-        frame = frame.f_back
-    return here(3)
-
-
-_CONNECTING = Connection.__init__.__code__
-
-
-@safely
-def _checkin(dbapi_connection: Any, record: Any) -> None:
-    taken.pop(id(record), None)
-
-
-@safely
-def _after_begin_joined(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    outer, watch = _by_connection.get(id(connection)), current_watch()
-    if watch is None or (outer is not None and outer.watch is watch):
-        return
-    found = Open(watch, None, here(3))
-    found.engine = connection.engine
-    found.busy = False
-    found.session = ref(session)
-    _joined[id(session)] = opened[id(found)] = found
-    if outer is None:
-        found.key = id(connection)
-        _by_connection[found.key] = found
-    else:
-        outer.inner = found
-    watch.began(found)
-    watch.session_began(found, session)
-
-
-@safely
-def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
-    if _joined and transaction.parent is None and (found := _joined.pop(id(session), None)) is not None:
-        end(found, "close")
-
-
-_MORE: tuple[tuple[Any, str, Callable[..., None]], ...] = (
-    (Pool, "checkout", _checkout),
-    (Pool, "checkin", _checkin),
-    (Session, "after_begin", _after_begin_joined),
-    (Session, "after_transaction_end", _after_transaction_end),
 )
 
 
@@ -357,7 +362,8 @@ def end(found: Open, how: str) -> None:
     if opened.pop(id(found), None) is None:
         return
     try:
-        _by_connection.pop(found.key, None)
+        by_connection.pop(found.key, None)
+        _take_from_owner(found)
         now = monotonic()
         if not found.busy:
             found.idle += now - found.last
@@ -370,6 +376,14 @@ def end(found: Open, how: str) -> None:
         found.watch.ended(found)
     except Exception:
         failed(how)
+
+
+def _take_from_owner(found: Open) -> None:
+    ending = _by_session.get(found.owner, [])
+    if found in ending:
+        ending.remove(found)
+    if not ending:
+        _by_session.pop(found.owner, None)
 
 
 def settle(found: Open, now: float) -> None:

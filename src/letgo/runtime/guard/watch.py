@@ -16,7 +16,7 @@ from letgo.runtime.guard.frames import OURS, Frame, here, live_frames, site_of, 
 from letgo.runtime.guard.judging import Seen, judge, judge_nested, judge_orphan, judge_reuse, when_started
 from letgo.runtime.guard.recorder import Recorder
 from letgo.runtime.guard.routes import Handler, handler_of, route_of
-from letgo.runtime.guard.tracking import Open, Taken, taken
+from letgo.runtime.guard.tracking import Open
 
 
 class Phase(IntEnum):
@@ -199,8 +199,3 @@ def _function_given(session: Session) -> Frame | None:
 
 def _is(value: object, session: Session) -> bool:
     return value is session or (isinstance(value, AsyncSession) and value.sync_session is session)
-
-
-def raw_left(watch: Watch) -> list[Taken]:
-    """The connections taken past SQLAlchemy's `Connection` in this request, and still not back in their pools."""
-    return [found for found in list(taken.values()) if found.watch is watch and found.at]
