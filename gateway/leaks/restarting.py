@@ -96,10 +96,7 @@ async def restarted(server: EmbeddedPostgres, dsn: str, caller: Caller, way: Way
 async def _served(seen: Seen, since: float, seconds: float) -> None:
     await asyncio.sleep(seconds)
     async with asyncio.timeout(PATIENCE):
-        while not {one.what for one in seen.answers if one.began > since and one.status in (200, 201)} >= {
-            *READ,
-            WRITE,
-        }:
+        while {*READ, WRITE} - {one.what for one in seen.answers if one.began > since and one.status in (200, 201)}:
             await asyncio.sleep(PAUSE)
 
 
