@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Path
@@ -30,13 +31,17 @@ class Input(BaseModel):
 
 
 def check_storable(value: Any, depth: int = 0) -> None:
-    """Raises `ValueError` for NUL, which Postgres has no room for, for halves of characters, and for deep nesting."""
+    """Raises `ValueError` for what a database has no room for, or JSON no word (NUL, halves of characters, numbers that
+    are not finite, such as 1e400), and for deep nesting.
+    """
     if depth > DEEPEST:
         raise ValueError(f"nested deeper than {DEEPEST} levels")
     match value:
         case str():
             if "\x00" in value or (not value.isprintable() and any("\ud800" <= char <= "\udfff" for char in value)):
                 raise ValueError("text can't hold NUL or a lone surrogate")
+        case float() if not isfinite(value):
+            raise ValueError("a number must be finite")
         case Mapping():
             for key, inner in value.items():
                 check_storable(key, depth + 1)
