@@ -8,8 +8,8 @@ One request then needs two connections. When all of the pool's are first ones, e
 never comes: a deadlock that no database can see. Two transactions also don't see each other's unsaved writes.
 
 ## Known problems
-In preview: a callee with a session of its own is often meant, as for an audit log, and sessions of two different
-databases draw on two pools.
+A callee with a session of its own is often meant, as for an audit log that is kept when the work fails; then commit
+before it, or do it afterwards. Sessions of two different databases draw on two pools.
 
 ## Fix safety
 Handing the first session down puts both pieces of work into one transaction: they then commit and fail together.
@@ -66,4 +66,4 @@ def advice(misuse: Misuse) -> str:
     return "Hand the first session down, or commit it before the second opens."
 
 
-RULE = Rule("LG504", "nested-session", Group.ORIGINS, 45, __doc__, BAD, GOOD, check, preview=True)
+RULE = Rule("LG504", "nested-session", Group.ORIGINS, 45, __doc__, BAD, GOOD, check)
