@@ -258,7 +258,7 @@ def finish(frame: Frame, *, called: bool = True, alone: bool = False) -> Summary
         frame.analysis.memo.note(Leaves(frame.function.name))
     _check_closing(frame, exits, fails, escaped)
     _check_shared(frame, exits, fails)
-    _check_commits(frame, exits, escaped)
+    _check_commits(frame, escaped)
     return Summary(
         returns,
         exits,
@@ -413,8 +413,9 @@ def _was_reopened(frame: Frame, traits: Traits) -> bool:
     )
 
 
-def _check_commits(frame: Frame, exits: dict[Key, State], escaped: set[Key]) -> None:
-    """What was written into a session that is given back without a commit is lost."""
+def _check_commits(frame: Frame, escaped: set[Key]) -> None:
+    """What was written into a session that is given back without a commit is lost; after an exception it is meant."""
+    exits, _ = _joined([world for world in frame.exits if FAILED not in world.env])
     for key, state in exits.items():
         traits = frame.traits.get(key)
         if state.dirty and traits and traits.owned and key not in escaped and state.phases == CLOSED:

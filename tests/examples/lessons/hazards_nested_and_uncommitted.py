@@ -155,3 +155,12 @@ def a_row_that_is_changed_and_saved(order_id: int) -> None:
         order = db.get_one(Order, order_id)
         order.state = "closed"
         db.commit()
+
+
+def written_in_vain_because_of_an_exception(order_id: int) -> None:
+    with NewSyncSession() as db:
+        try:
+            db.add(Order(id=order_id))
+            db.commit()
+        except ValueError:
+            print("not written")
