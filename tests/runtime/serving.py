@@ -34,7 +34,7 @@ def connect(address: str) -> httpx.Client:
     return httpx.Client(base_url=address, limits=httpx.Limits(max_keepalive_connections=0))
 
 
-def soon(happens: Callable[[], bool], seconds: float = 10) -> bool:
+def soon(happens: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while not happens():
         if time.monotonic() > deadline:

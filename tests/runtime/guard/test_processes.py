@@ -74,7 +74,7 @@ def pages(port: int) -> dict[int, Any]:
             found[page["process"]] = page
         return len(found) == 2
 
-    assert soon(both, seconds=60)
+    assert soon(both)
     return found
 
 
@@ -91,7 +91,7 @@ def test_each_of_several_workers_tells_and_counts_its_own(environment: dict[str,
         pages(server.port)
         for number in range(20):
             assert get(server.port, f"/books/{number}") == 1
-        assert soon(lambda: sum(counted(pages(server.port)).values()) == 20, seconds=60)
+        assert soon(lambda: sum(counted(pages(server.port)).values()) == 20)
         shown = pages(server.port)
     counts = counted(shown)
     for process, page in shown.items():
@@ -112,6 +112,6 @@ def test_in_mode_raise_a_hold_is_an_error_of_the_server(environment: dict[str, s
 def test_install_holds_nothing_in_each_of_several_workers(environment: dict[str, str], idle: Callable[[], int]) -> None:
     with serving("shop:app", environment | {"SHOP_MODE": "install"}, "--workers", "2") as server:
         workers = set()
-        assert soon(lambda: workers.add(get(server.port, "/ready")) or len(workers) == 2, seconds=60)
+        assert soon(lambda: workers.add(get(server.port, "/ready")) or len(workers) == 2)
         assert {get(server.port, f"/books/{number}") for number in range(20)} == {1}
         assert soon(lambda: idle() == 0)

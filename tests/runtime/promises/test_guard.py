@@ -86,7 +86,8 @@ def ask(client: httpx.Client, guard: Guard, path: str) -> None:
 
 def given_back(shop: Shop, client: httpx.Client, guard: Guard) -> bool:
     if shop.checked_out():
-        ask(client, guard, "/read/commit_and_refresh/json")  # an idle thread of anyio 3 keeps what it did last
+        # An idle thread of anyio 3 keeps what it did last, until it is asked again, or another is when 10 s are over.
+        ask(client, guard, "/read/commit_and_refresh/json")
         gc.collect()
     return not shop.checked_out()
 

@@ -5,6 +5,7 @@ Stacks are told from the inside out: the innermost frame first.
 """
 
 import asyncio
+import contextlib
 import linecache
 import os
 import queue
@@ -34,6 +35,14 @@ _LIBRARIES = (
     *{sysconfig.get_path(name) + _SEPARATOR for name in ("stdlib", "platstdlib", "purelib", "platlib")},
     str(Path(__file__).parents[2]) + _SEPARATOR,
 )
+_GENERATED = {
+    function.__code__
+    for function in (
+        contextlib._AsyncGeneratorContextManager.__aenter__,
+        contextlib._AsyncGeneratorContextManager.__aexit__,
+    )
+}
+"""What awaits a step of an async generator: an object that does not tell whose step it is."""
 _whose: dict[str, int] = {}
 _claimed: list[str] = []
 
@@ -188,6 +197,8 @@ def stack_of_awaitable(awaitable: Any) -> list[Stop]:
         if below is None and frame is not None and frame.f_code.co_name == "__await__":
             # A coroutine that is driven by hand awaits nothing that Python knows of.
             below = frame.f_locals.get("coroutine")
+        elif frame is not None and frame.f_code in _GENERATED:
+            below = frame.f_locals["self"].gen
         awaitable = below
     stops.reverse()
     return stops

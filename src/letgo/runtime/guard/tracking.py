@@ -42,6 +42,8 @@ by_connection: dict[int, "Open"] = {}
 """The same, by the identity of the `Connection`."""
 _by_session: dict[int, list["Open"]] = {}
 """What ends with a session, by its identity."""
+_committing: set[int] = set()
+"""The sessions that write what is left and commit, by their identity."""
 engines: dict[int, "ref[Engine]"] = {}
 """The engines on which anything was opened."""
 
@@ -118,7 +120,7 @@ def listen(engines: bool = False) -> None:
 def stop_listening() -> None:
     """Follow nothing any more."""
     forget(*_LISTENERS, *_ENGINES)
-    for known in (opened, by_connection, _by_session):
+    for known in (opened, by_connection, _by_session, _committing):
         known.clear()
 
 
@@ -193,6 +195,7 @@ def _after_begin(session: Session, transaction: SessionTransaction, connection: 
         if found is None and watch is not None:
             found = _open(watch, connection)
             found.owner = id(session)
+            found.committing = found.owner in _committing
             _by_session.setdefault(found.owner, []).append(found)
         if found is not None and found.session is None:
             found.session = ref(session)
@@ -286,10 +289,11 @@ def _has_worked(found: Open | None) -> None:
 
 
 def _before_commit(session: Session) -> None:
-    """The session writes what is left, and commits."""
-    if _by_session and (ending := _by_session.get(id(session))) and not session.in_nested_transaction():
+    """The session writes what is left, which may begin a transaction, and commits."""
+    if current_watch() is not None and not session.in_nested_transaction():
         try:
-            for found in ending:
+            _committing.add(id(session))
+            for found in _by_session.get(id(session), ()):
                 _is_busy(found)
                 found.committing = True
         except Exception:
@@ -297,7 +301,8 @@ def _before_commit(session: Session) -> None:
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
-    if _by_session and transaction.parent is None:
+    if transaction.parent is None:
+        _committing.discard(id(session))
         for found in _by_session.pop(id(session), ()):
             end(found, "commit" if found.committing else "rollback")
 

@@ -36,6 +36,9 @@ KINDS = {
 }
 """By the dotted name of what is called, or of a module around it. Whatever is not here is taken for another service."""
 
+DATABASE = ("sqlalchemy.", "sqlmodel.", "letgo.runtime.")
+"""Whose functions work with the database: while one waits for it, the application does nothing else."""
+
 C_METHODS = {"acquire": WaitKind.SLEEP, "wait": WaitKind.SLEEP, "join": WaitKind.SLEEP}
 """Blocking calls that leave no frame behind: the last name in the source tells them."""
 
@@ -49,8 +52,8 @@ def wait_in(stack: Sequence[Stop], root: str) -> Wait | None:
     if inner is None:
         return None
     place, callee = stack[inner], _callee(stack[:inner])
-    if callee is not None and callee.module.startswith(("sqlalchemy.", "sqlmodel.")):
-        return None  # it works with the database, on another connection
+    if callee is not None and callee.module.startswith(DATABASE):
+        return None  # it works with the database, maybe on another connection, or ends the transaction
     if callee is None:
         what, kind = _as_written(place)
     else:
