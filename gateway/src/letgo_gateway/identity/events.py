@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import and_, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from letgo_gateway.database.queries import Row, plain
-from letgo_gateway.database.types import now
+from letgo_gateway.database.types import new_id, now
 from letgo_gateway.database.work import Database, DatabaseBusy
 from letgo_gateway.errors import Invalid
 from letgo_gateway.identity.tables import AuthEvent, LoginFailures
@@ -29,10 +29,15 @@ Action = Literal[
 log = logging.getLogger("letgo_gateway.identity")
 
 
-def record(db: AsyncSession, action: Action, user: str | None, email: str | None, address: str | None) -> None:
+def event(action: Action, user: str | None, email: str | None, address: str | None) -> Row:
+    """What has happened, to be written by `record`: made before the transaction, which computes nothing."""
+    values = {"action": action, "user_id": user, "email": email, "address": address}
+    return values | {"id": new_id(), "at": now(), "correlation_id": correlation.get()}
+
+
+async def record(db: AsyncSession, *events: Row) -> None:
     """In the transaction of what happens."""
-    event = AuthEvent(action=action, user_id=user, email=email, address=address, correlation_id=correlation.get())
-    db.add(event)
+    await db.execute(insert(AuthEvent), list(events))
 
 
 async def read_events(

@@ -3,12 +3,13 @@
 A password is checked and hashed while nothing is open: read, then hash, then write.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
-from sqlalchemy import ColumnElement, delete, not_, or_, select, update
+from sqlalchemy import delete, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from letgo_gateway.api import ClientAddress, InSession, Shared
@@ -16,8 +17,7 @@ from letgo_gateway.database.queries import Row, inserting, plain
 from letgo_gateway.database.types import now
 from letgo_gateway.errors import Invalid, TooMany, Unauthenticated
 from letgo_gateway.identity import sessions
-from letgo_gateway.identity.events import Action, record
-from letgo_gateway.identity.principal import Principal
+from letgo_gateway.identity.events import Action, event, record
 from letgo_gateway.identity.tables import LoginFailures, User
 from letgo_gateway.rooms import Rooms
 from letgo_gateway.schemas import Email, Input, Output
@@ -56,7 +56,8 @@ async def log_in(login: Login, rooms: Shared, address: ClientAddress) -> Begun:
 @router.post("/logout", status_code=204)
 async def log_out(rooms: Shared, principal: InSession, address: ClientAddress) -> None:
     """Ends all sessions of this user, everywhere. API tokens stay."""
-    await rooms.changes.write(["identity"], end_sessions, principal, address)
+    told = event("logout", principal.user, principal.email, address)
+    await rooms.changes.write(["identity"], end_sessions, principal.user, told)
 
 
 @router.post("/email/change-password")
@@ -67,7 +68,8 @@ async def change_password(asked: NewPassword, rooms: Shared, principal: InSessio
     if asked.new == asked.old:
         raise Invalid("the new password is the old one")
     hashed = await rooms.passwords.hash(asked.new)
-    changed = await rooms.changes.write(["identity"], write_password, principal, hashed, user["epoch"], address)
+    told = event("password_changed", principal.user, principal.email, address)
+    changed = await rooms.changes.write(["identity"], write_password, principal.user, hashed, user["epoch"], told)
     if changed is None:
         raise Unauthenticated("the password has been changed meanwhile")
     return _begin(rooms, user | changed)
@@ -85,16 +87,19 @@ async def _checked(rooms: Rooms, email: str, password: str, address: str | None,
     Raises `Unauthenticated`, `TooMany`. An address that nobody has costs the same and leads to the same as a wrong
     password.
     """
-    user, locked_until = await rooms.database.read(read_account, email)
+    user, failures = await rooms.database.read(read_account, email)
+    locked_until = failures["locked_until"] if failures is not None else None
     if locked_until is not None and (left := locked_until - now()) > timedelta():
         raise TooMany("too many wrong passwords; try again later", after=left.total_seconds())
     right = await rooms.passwords.verify(None if user is None else user["password_hash"], password)
     id = None if user is None else user["id"]
     if user is None or not right:
         until = now() + timedelta(seconds=rooms.settings.lockout_seconds)
-        await rooms.database.write(write_failure, id, email, address, rooms.settings.login_attempts, until)
+        told = [event(one, id, email, address) for one in ("login_failed", "locked")]
+        await rooms.database.write(write_failure, email, rooms.settings.login_attempts, until, told)
         raise Unauthenticated(WRONG)
-    if not await rooms.database.write(write_success, user["id"], email, address, action):
+    told = [event(action, id, email, address)] if action is not None else []
+    if not await rooms.database.write(write_success, user["id"], email, failures is not None, told):
         raise Unauthenticated(WRONG)
     return user
 
@@ -105,62 +110,55 @@ def _begin(rooms: Rooms, user: Row) -> Begun:
     return Begun(access_token=token, expires_in=seconds, must_change=user["must_change"])
 
 
-async def read_account(db: AsyncSession, email: str) -> tuple[Row | None, datetime | None]:
-    """The user with this address, and until when it is locked."""
+async def read_account(db: AsyncSession, email: str) -> tuple[Row | None, Row | None]:
+    """The user with this address, and the wrong passwords that were given for it."""
     columns = select(User.id, User.password_hash, User.epoch, User.must_change)
-    row = (await db.execute(columns.where(User.email == email, User.active))).mappings().one_or_none()
-    locked_until = await db.scalar(select(LoginFailures.locked_until).where(LoginFailures.email == email))
-    return None if row is None else plain(row), locked_until
+    user = (await db.execute(columns.where(User.email == email, User.active))).mappings().one_or_none()
+    counted = select(LoginFailures.count, LoginFailures.locked_until).where(LoginFailures.email == email)
+    failures = (await db.execute(counted)).mappings().one_or_none()
+    return None if user is None else plain(user), None if failures is None else plain(failures)
 
 
-async def write_failure(
-    db: AsyncSession, user: str | None, email: str, address: str | None, attempts: int, until: datetime
-) -> None:
+async def write_failure(db: AsyncSession, email: str, attempts: int, until: datetime, told: Sequence[Row]) -> None:
     """Count a wrong password; the last one that is allowed locks the address, and the count begins anew."""
     counted = inserting(db, LoginFailures).values(email=email, count=1, at=now())
     more = {"count": LoginFailures.count + 1, "at": now()}
     counted = counted.on_conflict_do_update(index_elements=["email"], set_=more)
     failed = (await db.execute(counted.returning(LoginFailures.count))).scalar_one()
-    record(db, "login_failed", user, email, address)
-    if failed >= attempts:
+    locks = failed >= attempts
+    if locks:
         lock = update(LoginFailures).where(LoginFailures.email == email).values(count=0, locked_until=until)
         await db.execute(lock)
-        record(db, "locked", user, email, address)
+    await record(db, *(told if locks else told[:1]))
 
 
-async def write_success(db: AsyncSession, user: str, email: str, address: str | None, action: Action | None) -> bool:
+async def write_success(db: AsyncSession, user: str, email: str, failures: bool, told: Sequence[Row]) -> bool:
     """False if it was locked while the password was checked: others were guessing at the same time."""
-    await db.execute(delete(LoginFailures).where(LoginFailures.email == email, unlocked()))
-    if await db.scalar(select(LoginFailures.email).where(LoginFailures.email == email, not_(unlocked()))) is not None:
-        return False
-    done = update(User).where(User.id == user, User.active).values(last_login_at=now())
+    locked = select(LoginFailures.email).where(LoginFailures.email == email, LoginFailures.locked_until > now())
+    done = update(User).where(User.id == user, User.active, not_(locked.exists())).values(last_login_at=now())
     if (await db.execute(done.returning(User.id))).one_or_none() is None:
         return False
-    if action is not None:
-        record(db, action, user, email, address)
+    if failures:
+        await unlock(db, email)
+    if told:
+        await record(db, *told)
     return True
-
-
-def unlocked() -> ColumnElement[bool]:
-    return or_(LoginFailures.locked_until.is_(None), LoginFailures.locked_until <= now())
 
 
 async def unlock(db: AsyncSession, email: str) -> None:
     await db.execute(delete(LoginFailures).where(LoginFailures.email == email))
 
 
-async def end_sessions(db: AsyncSession, principal: Principal, address: str | None) -> None:
-    await db.execute(update(User).where(User.id == principal.user).values(epoch=User.epoch + 1))
-    record(db, "logout", principal.user, principal.email, address)
+async def end_sessions(db: AsyncSession, user: str | None, told: Row) -> None:
+    await db.execute(update(User).where(User.id == user).values(epoch=User.epoch + 1))
+    await record(db, told)
 
 
-async def write_password(
-    db: AsyncSession, principal: Principal, hashed: str, epoch: int, address: str | None
-) -> Row | None:
+async def write_password(db: AsyncSession, user: str | None, hashed: str, epoch: int, told: Row) -> Row | None:
     """What has changed; None if the sessions that this began from have ended."""
-    changed = update(User).where(User.id == principal.user, User.epoch == epoch)
+    changed = update(User).where(User.id == user, User.epoch == epoch)
     values = {"password_hash": hashed, "must_change": False, "epoch": epoch + 1}
     if (await db.execute(changed.values(**values).returning(User.id))).one_or_none() is None:
         return None
-    record(db, "password_changed", principal.user, principal.email, address)
+    await record(db, told)
     return values

@@ -14,7 +14,7 @@ from letgo_gateway.database.queries import Row, Rows, plain, read_page, told_as_
 from letgo_gateway.database.types import now
 from letgo_gateway.errors import Forbidden, Invalid, NotFound
 from letgo_gateway.identity.authenticating import API_TOKEN, digest_of
-from letgo_gateway.identity.events import record
+from letgo_gateway.identity.events import event, record
 from letgo_gateway.identity.permissions import PERMISSIONS
 from letgo_gateway.identity.principal import Principal
 from letgo_gateway.identity.tables import ApiToken, User
@@ -86,7 +86,8 @@ async def create_token(asked: NewToken, rooms: Shared, principal: InSession, add
         "digest": digest_of(secret),
         "expires_at": None if days is None else now() + timedelta(days=days),
     }
-    token = await rooms.database.write(write_token, values, principal, address)
+    told = event("token_created", principal.user, principal.email, address)
+    token = await rooms.database.write(write_token, values, principal, told)
     return GivenToken(token=TokenView.model_validate(token), secret=secret)
 
 
@@ -107,7 +108,7 @@ async def read_tokens(
     return await read_page(db, _tokens().where(ApiToken.user_id == user), (ApiToken.name, ApiToken.id), limit, cursor)
 
 
-async def write_token(db: AsyncSession, values: Row, principal: Principal, address: str | None) -> Row:
+async def write_token(db: AsyncSession, values: Row, principal: Principal, told: Row) -> Row:
     server = values["server_id"]
     if server is not None:
         visible = select(Server.id).where(Server.id == server, reach(Server, principal, "servers.read"))
@@ -117,7 +118,7 @@ async def write_token(db: AsyncSession, values: Row, principal: Principal, addre
     db.add(token)
     with told_as_conflict("there is a token with this name already"):
         await db.flush()
-    record(db, "token_created", principal.user, principal.email, address)
+    await record(db, told)
     return plain((await db.execute(_tokens().where(ApiToken.id == token.id))).mappings().one())
 
 
@@ -129,4 +130,5 @@ async def write_revocation(db: AsyncSession, token_id: str, principal: Principal
     user = (await db.execute(revoked.returning(ApiToken.user_id))).scalar_one_or_none()
     if user is None:
         raise NotFound("token")
-    record(db, "token_revoked", user, await db.scalar(select(User.email).where(User.id == user)), address)
+    email = await db.scalar(select(User.email).where(User.id == user))
+    await record(db, event("token_revoked", user, email, address))

@@ -13,7 +13,7 @@ from letgo_gateway.api import ClientAddress, Cursor, Limit, LoggedIn, Shared
 from letgo_gateway.database.changes import TOPICS
 from letgo_gateway.database.queries import Row, Rows, plain, read_page, told_as_conflict
 from letgo_gateway.errors import Conflict, Forbidden, NotFound
-from letgo_gateway.identity.events import Action, read_events, record
+from letgo_gateway.identity.events import Action, event, read_events, record
 from letgo_gateway.identity.login import Password, check_password, unlock
 from letgo_gateway.identity.permissions import PERMISSIONS
 from letgo_gateway.identity.principal import Principal
@@ -219,7 +219,7 @@ async def write_user(db: AsyncSession, values: Row) -> Row:
 
 async def write_registration(db: AsyncSession, values: Row, address: str | None) -> Row:
     user = await write_user(db, values)
-    record(db, "registered", user["id"], user["email"], address)
+    await record(db, event("registered", user["id"], user["email"], address))
     return user
 
 
@@ -229,7 +229,7 @@ async def write_user_change(
     before = await _weaker(db, user_id, principal)
     if "password_hash" in values:
         await unlock(db, before["email"])
-        record(db, "password_reset", user_id, before["email"], address)
+        await record(db, event("password_reset", user_id, before["email"], address))
     if values:
         await db.execute(update(User).where(User.id == user_id).values(**values))
     user = await one_user(db, user_id)
