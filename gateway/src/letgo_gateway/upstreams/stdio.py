@@ -186,19 +186,20 @@ class StdioSession:
 
     async def _read(self) -> None:
         assert self._process is not None and self._process.stdout is not None
-        problem: UpstreamError = Unreachable("the process ended before it had answered")
+        error: type[UpstreamError] = Unreachable
+        problem = "the process ended before it had answered"
         try:
             while line := await self._process.stdout.readline():
                 if line.strip():
                     self._hear(line)
         except ValueError:
-            problem = Garbage(f"the process wrote a line longer than {LONGEST_LINE} bytes")
+            error, problem = Garbage, f"the process wrote a line longer than {LONGEST_LINE} bytes"
             log.warning("upstream %s: %s", self._endpoint.name, problem)
             self._signal(signal.SIGKILL)  # nobody reads any more what it writes
         finally:
             self.gone.set()
             for exchange in self._open.values():
-                exchange.tell(problem)
+                exchange.tell(error(problem))
             self._open.clear()
 
     async def _reap(self) -> None:
