@@ -151,7 +151,7 @@ async def probing(port: int, token: str) -> AsyncIterator[list[Sample]]:
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, **pipes)
     try:
         yield samples
-        output, _ = await process.communicate()
+        output, _ = await process.communicate(b"")  # closes its input
         samples += [Sample(*row) for row in json.loads(output)]
     finally:
         if process.returncode is None:
