@@ -1,25 +1,28 @@
 """`python -m benchmarks.guard_cost`: what letgo costs a small real app, side by side with the app alone.
 
-One server runs without letgo, one with `install(app)`, one with the guard as it comes, one with a guard that watches
-every request. They are loaded in turns, so that whatever else slows the machine slows them all. Processor time a
-request is the steadier figure on a machine that is shared.
+One server runs without letgo, a second one too, one with `install(app)`, one with the guard as it comes, one with a
+guard that watches every request. They are loaded in turns, so that whatever else slows the machine slows them all, and
+started anew several times, as one process is never quite as fast as the next. How far the app is from itself tells
+which differences mean something. Processor time a request is the steadier figure on a machine that is shared; how many
+functions a request calls is the same on each.
 """
 
 import argparse
 import asyncio
-import os
 import random
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import NamedTuple
 
+from benchmarks.guard_calls import calls
 from benchmarks.serving import Server, serving
 from letgo.prove.postgres import embedded_postgres
 
 WAYS = {
     "the app alone": "",
+    "the app beside itself": "",
     "`install(app)`": "install",
     "the guard": "guard",
     "the guard, every request watched": "guard all",
@@ -27,7 +30,6 @@ WAYS = {
 ALONE = next(iter(WAYS))
 CLIENTS = 8
 PATHS = ("/sync", "/async")
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Round(NamedTuple):
@@ -66,50 +68,82 @@ async def _client(port: int, path: str, until: float) -> int:
 
 
 def processor_time(pid: int) -> float:
-    """Seconds that a process has used, with those of the system on its behalf."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Seconds that all threads of a process have used, with those of the system on its behalf.
+
+    The number of the clock of another process is made as the C library does it: clock_getcpuclockid(3).
+    """
+    return time.clock_gettime((~pid << 3) | 2)
 
 
-def measure(rounds: int, seconds: float) -> dict[tuple[str, str], list[Round]]:
-    measured: dict[tuple[str, str], list[Round]] = {}
-    with embedded_postgres() as postgres, ExitStack() as stack:
-        servers = {}
-        for way, letgo in WAYS.items():
-            environment = {"LETGO_BENCH_DSN": postgres.dsn, "LETGO": letgo}
-            servers[way] = stack.enter_context(serving("benchmarks.guarded_app:app", environment))
-        for path in PATHS:
-            for server in servers.values():
-                load(server, path, 1)
-            for _ in range(rounds):
-                for way in random.sample(list(servers), len(servers)):
-                    measured.setdefault((path, way), []).append(load(servers[way], path, seconds))
-    return measured
+def measure(restarts: int, rounds: int, seconds: float) -> Iterator[tuple[str, str, Round]]:
+    """Path, way and figures of each turn."""
+    with embedded_postgres() as postgres:
+        for _ in range(restarts):
+            with ExitStack() as stack:
+                servers = {}
+                for way in random.sample(list(WAYS), len(WAYS)):
+                    environment = {"LETGO_BENCH_DSN": postgres.dsn, "LETGO": WAYS[way]}
+                    servers[way] = stack.enter_context(serving("benchmarks.guarded_app:app", environment))
+                for path in PATHS:
+                    for server in servers.values():
+                        load(server, path, 1)
+                    for _ in range(rounds):
+                        for way in random.sample(list(servers), len(servers)):
+                            yield path, way, load(servers[way], path, seconds)
 
 
 def table(measured: dict[tuple[str, str], list[Round]]) -> list[str]:
+    """Medians; what a turn is to that of the app alone in the same round, with the middle half of all rounds."""
     rows = [
         "| endpoint | | requests a second | to the app alone | processor time a request | to the app alone |",
         "|---|---|--:|--:|--:|--:|",
     ]
     for path in PATHS:
         alone = measured[path, ALONE]
-        for name in WAYS:
-            rounds = measured[path, name]
+        for way in WAYS:
+            rounds = measured[path, way]
             rps, cpu = median(one.rps for one in rounds), median(one.cpu for one in rounds)
             pairs = list(zip(rounds, alone, strict=True))
-            slower = median(one.rps / other.rps for one, other in pairs) - 1
-            dearer = median(one.cpu / other.cpu for one, other in pairs) - 1
-            rows.append(f"| `{path[1:]} def` | {name} | {rps:,.0f} | {slower:+.1%} | {cpu:,.0f} us | {dearer:+.1%} |")
+            slower = spread([one.rps / other.rps - 1 for one, other in pairs]) if way != ALONE else ""
+            dearer = spread([one.cpu / other.cpu - 1 for one, other in pairs]) if way != ALONE else ""
+            rows.append(f"| `{path[1:]} def` | {way} | {rps:,.0f} | {slower} | {cpu:,.0f} us | {dearer} |")
+    return rows
+
+
+def spread(ratios: Sequence[float]) -> str:
+    low, _, high = quantiles(ratios, n=4)
+    return f"{median(ratios):+.1%} ({low:+.1%} to {high:+.1%})"
+
+
+def table_of_calls() -> list[str]:
+    rows = ["| endpoint | | functions called | to the app alone |", "|---|---|--:|--:|"]
+    with embedded_postgres() as postgres:
+        for path in PATHS:
+            alone = calls("", path, postgres.dsn)
+            rows.append(f"| `{path[1:]} def` | the app alone | {alone:,.0f} | |")
+            for way, letgo in (
+                ("`install(app)`", "install"),
+                ("the guard, request not watched", "guard none"),
+                ("the guard, request watched", "guard all"),
+            ):
+                called = calls(letgo, path, postgres.dsn)
+                rows.append(f"| `{path[1:]} def` | {way} | {called:,.0f} | {called / alone - 1:+.1%} |")
     return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard_cost", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--restarts", type=int, default=5, help="how often the servers are started")
+    parser.add_argument("--rounds", type=int, default=5, help="of each start and endpoint")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long each turn lasts")
+    parser.add_argument("--calls", action="store_true", help="count the functions that are called, and no more")
     given = parser.parse_args()
-    print("\n".join(table(measure(given.rounds, given.seconds))))
+    print("\n".join(table_of_calls()), flush=True)
+    if not given.calls:
+        measured: dict[tuple[str, str], list[Round]] = {}
+        for path, way, figures in measure(given.restarts, given.rounds, given.seconds):
+            measured.setdefault((path, way), []).append(figures)
+        print("\n".join(["", *table(measured)]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A small real app: one query a request, an answer from a model.
 
-`LETGO` says what of letgo it uses: "install", "guard", "guard all" (which watches every request), or nothing at all.
+`LETGO` says what of letgo it uses: "install", "guard", "guard all" (which watches every request), "guard none" (which
+watches none), or nothing at all.
 """
 
 import os
@@ -47,10 +48,10 @@ match os.environ.get("LETGO"):
         from letgo.runtime import Guard
 
         app.add_middleware(Guard)
-    case "guard all":
+    case "guard all" | "guard none" as which:
         from letgo.runtime import Guard
 
-        app.add_middleware(Guard, rate=None)
+        app.add_middleware(Guard, rate=None if which == "guard all" else 0)
 
 
 @app.get("/sync")
