@@ -1,6 +1,6 @@
 """From an HTTP request to a message, and to the era that understands it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.types import Receive, Scope, Send
 
@@ -8,6 +8,7 @@ from letgo_gateway.identity.principal import Principal
 from letgo_gateway.mcp import legacy, modern
 from letgo_gateway.mcp.answers import Answer, respond
 from letgo_gateway.mcp.inbound import Inbound
+from letgo_gateway.mcp.lasting import Lasting, Who
 from letgo_gateway.mcp.protocol import RUN
 from letgo_gateway.mcp.service import Service
 from letgo_gateway.upstreams.calls import MODERN, VERSION_KEY, Caller
@@ -49,15 +50,12 @@ def _name(authority: str) -> str:
     return authority.partition(":")[0]
 
 
-Who = Callable[[Mapping[str, str]], Awaitable[Principal]]
-"""Who a request is from, by its headers. Raises `Unauthenticated`, `Forbidden` and `DatabaseBusy`."""
-
-
 class Mcp:
     """`/mcp` and `/servers/{server_id}/mcp`."""
 
     def __init__(self, service: Service, hosts: Hosts, who: Who) -> None:
         self._service, self._hosts, self._who = service, hosts, who
+        self.lasting = Lasting(who)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, doubled = _headers(scope)
@@ -78,7 +76,10 @@ class Mcp:
                 await _malformed(send, error)
                 return
             request = Inbound(message, body, headers, doubled, principal, server, accepted, receive, send)
-            await (modern if is_modern(message, headers) else legacy).handle(self._service, request)
+            if message.method == "subscriptions/listen":
+                await self.lasting.serve(request, lambda one: modern.handle(self._service, one))
+            else:
+                await (modern if is_modern(message, headers) else legacy).handle(self._service, request)
         elif scope["method"] in ("GET", "DELETE") and headers.get("mcp-protocol-version") != MODERN:
             request = Inbound(NOTHING, b"", headers, doubled, principal, server, True, receive, send)
             await self._session(scope["method"], request)
@@ -90,8 +91,12 @@ class Mcp:
             await respond(request.send, 406, b"", ())
             return
         session = await legacy.session_of(self._service, request)
-        if session is not None:
-            await (legacy.stream if method == "GET" else legacy.end)(self._service, request, session)
+        if session is None:
+            return
+        if method == "GET":
+            await self.lasting.serve(request, lambda one: legacy.stream(self._service, one, session))
+        else:
+            await legacy.end(self._service, request, session)
 
 
 class Rpc:

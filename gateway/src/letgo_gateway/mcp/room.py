@@ -33,21 +33,23 @@ class Room:
         self._relay = PostgresRelay(settings.direct) if postgres else Relay()
         fleet = Fleet(Http(Reach(settings.allowed_upstreams)), rooms.keys.unseal)
         self.service = make_service(rooms.catalogues, fleet, rooms.keys.sessions, self._relay)
+        hosts = Hosts(settings.allowed_hosts)
+        self._mcp = Mcp(self.service, hosts, rooms.authenticate)
+        self._rpc = Rpc(self.service, hosts, rooms.authenticate)
         self._upstreams_changed = asyncio.Event()
         rooms.changes.subscribe(self._changed)
 
     def routes(self) -> list[BaseRoute]:
-        hosts = Hosts(self._rooms.settings.allowed_hosts)
-        mcp = Mcp(self.service, hosts, self._rooms.authenticate)
-        rpc = Rpc(self.service, hosts, self._rooms.authenticate)
         return [
-            Route("/mcp", mcp, include_in_schema=False),
-            Route("/servers/{server_id}/mcp", mcp, include_in_schema=False),
-            Route("/rpc", rpc, include_in_schema=False),
+            Route("/mcp", self._mcp, include_in_schema=False),
+            Route("/servers/{server_id}/mcp", self._mcp, include_in_schema=False),
+            Route("/rpc", self._rpc, include_in_schema=False),
         ]
 
     def _changed(self, topics: frozenset[str]) -> None:
         self.service.listeners.registry_changed(topics)
+        if "identity" in topics:
+            self._mcp.lasting.identity_changed()
         if "gateways" in topics:
             self._upstreams_changed.set()
 
@@ -57,6 +59,7 @@ class Room:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.service.fleet.opened())
             await stack.enter_async_context(self._relay.opened())
+            await stack.enter_async_context(self._mcp.lasting.watched())
             listeners = self.service.listeners
             watching = await stack.enter_async_context(
                 watch(self.service.fleet, (), listeners.changed, self._rooms.ledger)
