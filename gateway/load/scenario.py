@@ -4,6 +4,7 @@ Each visit is drawn from `MIX`, whose shares are of requests: 37 % calls of tool
 writes and what administrators read, 5 % health.
 """
 
+import json
 from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
@@ -21,6 +22,7 @@ META = {
 }
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 TEXT = "What is said to a tool, and what it says back: some hundred characters, as tools are told a little at a time."
+EVENT = (b":", b"event:", b"id:", b"data:")
 SAID = {"text": TEXT}
 ECHO = {"url": f"{world.ADDRESS}/echo", "method": "POST"}
 
@@ -105,7 +107,9 @@ def legacy_call(person: Person) -> Visit:
 
 def result_of(answer: Response) -> dict[str, Any]:
     assert answer.status == 200, "no answer"
-    result: dict[str, Any] | None = answer.json().get("result")
+    # The answer to a client that waits for long is a stream: its last event is the message.
+    message = json.loads(answer.body.rpartition(b"data: ")[2] if answer.body.startswith(EVENT) else answer.body)
+    result: dict[str, Any] | None = message.get("result")
     assert result is not None, "an error of JSON-RPC"
     return result
 

@@ -87,6 +87,7 @@ class _Connection(asyncio.Protocol):
         self.headers: dict[str, str] = {}
         self.started = False
         self.complete = False
+        self._kept_alive = False
         self._buffered: list[bytes] = []
         self._size = 0
         self._head = 0
@@ -134,7 +135,7 @@ class _Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        return self.complete and not self.closed and self.lost is None and self._parser.should_keep_alive()
+        return self.complete and not self.closed and self.lost is None and self._kept_alive
 
     def _check(self) -> None:
         if self.lost is not None and not self.complete:
@@ -195,6 +196,8 @@ class _Connection(asyncio.Protocol):
         if self.status < 200:  # 100 Continue and its like come before the answer
             self.headers = {}
             return
+        # The parser knows it here alone, and has forgotten it when it returns.
+        self._kept_alive = self._parser.should_keep_alive()
         self.complete = True
         self._woken.set()
 
