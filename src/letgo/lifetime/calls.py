@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from letgo.holds import Origin, Source, WaitKind
 from letgo.lifetime import (
     attributes,
+    callers,
     construction,
     contexts,
     effects,
     exitstacks,
+    expressions,
     external,
     functions,
     guesses,
-    interpret,
     objects,
     orm,
 )
@@ -54,7 +55,7 @@ from letgo.source.names import External
 from letgo.source.program import Attr, Call, Const, Leave, Name, Star
 
 if TYPE_CHECKING:
-    from letgo.lifetime.functions import Activation
+    from letgo.lifetime.callers import Activation
 
 
 class Arguments(NamedTuple):
@@ -84,15 +85,15 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
     frame.touched = True
     func = expr.func
     if type(func) is Attr:
-        receiver = interpret.evaluate(frame, world, func.value)
+        receiver = expressions.evaluate(frame, world, func.value)
         arguments = evaluate_arguments(frame, world, expr)
         frame.ways = ()
-        if _is_collected(world, receiver, func, arguments):
+        if _collect(world, receiver, func, arguments):
             return None
         if _runs_the_app(frame, expr):
             external_wait(frame, world, WaitKind.EXTERNAL, func.name, expr.line)
         return call_method(frame, world, receiver, func.name, arguments, expr)
-    callee = interpret.evaluate(frame, world, func)
+    callee = expressions.evaluate(frame, world, func)
     arguments = evaluate_arguments(frame, world, expr)
     frame.ways = ()
     if not isinstance(callee, Response) and _runs_the_app(frame, expr):
@@ -102,8 +103,8 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
     return apply(frame, world, callee, arguments, expr.line)
 
 
-def _is_collected(world: World, receiver: Value | None, func: Attr, arguments: Arguments) -> bool:
-    """Whether the call puts a coroutine or a task into a list, which then has it."""
+def _collect(world: World, receiver: Value | None, func: Attr, arguments: Arguments) -> bool:
+    """Puts a coroutine or a task into the list that it is added to. Gives whether the call does that."""
     given = arguments.get(0, "")
     if func.name not in ("append", "add") or not isinstance(given, Lazy) or not isinstance(func.value, Name):
         return False
@@ -128,7 +129,7 @@ def evaluate_arguments(frame: Frame, world: World, expr: Call) -> Arguments:
     keywords: dict[str, Value | None] = {}
     spread = False
     for argument in expr.args:
-        value = interpret.evaluate(frame, world, argument)
+        value = expressions.evaluate(frame, world, argument)
         if type(argument) is Star:
             spread = True
             if isinstance(value, Record):
@@ -138,7 +139,7 @@ def evaluate_arguments(frame: Frame, world: World, expr: Call) -> Arguments:
         else:
             positional.append(value)
     for name, argument in expr.keywords:
-        value = interpret.evaluate(frame, world, argument)
+        value = expressions.evaluate(frame, world, argument)
         if name is not None:
             keywords[name] = value
         else:
@@ -325,7 +326,7 @@ def invoke(
 
 def returned(frame: Frame, world: World, activation: Activation, line: int) -> Value | None:
     """What a followed call returns: as seen in its body, else as its signature says."""
-    seen = functions.outward(activation, activation.summary.returns)
+    seen = callers.outward(activation, activation.summary.returns)
     if seen is not None and seen != NONE:
         return seen
     symbol = activation.value.symbol
@@ -338,9 +339,9 @@ def returned(frame: Frame, world: World, activation: Activation, line: int) -> V
 
 def _rebind_receiver(frame: Frame, world: World, activation: Activation, receiver_expr: object, line: int) -> None:
     """A method may have changed its object: the variable that holds it is what it is now."""
-    after = functions.outward(activation, activation.summary.receiver)
+    after = callers.outward(activation, activation.summary.receiver)
     if isinstance(after, Instance) and after.attributes and isinstance(receiver_expr, Attr):
-        interpret.assign(frame, world, receiver_expr.value, after, line)
+        expressions.assign(frame, world, receiver_expr.value, after, line)
 
 
 def run(
@@ -413,9 +414,9 @@ def draw(
     activation = functions.execute(
         frame, world, value.function, dict(value.arguments), line, certain=value.certain, streaming=streaming
     )
-    given = functions.yields_of(activation)
+    given = callers.yields_of(activation)
     if isinstance(given, Session):
-        functions.at_yields(frame, world, activation, line)
+        callers.at_yields(frame, world, activation, line)
         traits = frame.traits.get(given.key)
         if traits is not None and traits.owned:
             source = Source(Origin.CONTEXT, value.function.symbol.function.name, frame.at(line))
@@ -427,8 +428,8 @@ def first_of(frame: Frame, world: World, value: Lazy, line: int) -> Value | None
     """`next(generator)`: it runs to its yield. Without a name for it, CPython finalises the generator at once."""
     kept = [name for name, held in world.env.items() if held is value]
     activation = functions.execute(frame, world, value.function, dict(value.arguments), line)
-    given = functions.yields_of(activation)
-    functions.at_yields(frame, world, activation, line)
+    given = callers.yields_of(activation)
+    callers.at_yields(frame, world, activation, line)
     for name in kept:
         world.bind(name, Entered("generator", activation=activation))
     if isinstance(given, Session) and given.key in frame.traits:

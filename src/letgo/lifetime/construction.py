@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from letgo.holds import Origin, Site, Source
-from letgo.lifetime import calls, external, functions, interpret, objects
+from letgo.lifetime import callers, calls, expressions, external, functions, objects
 from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.sqlalchemy import FLASK_EXTENSIONS, is_async
 from letgo.lifetime.values import (
@@ -48,7 +48,7 @@ def construct(frame: Frame, world: World, symbol: ClassSymbol, arguments: Argume
         return Instance(symbol, _by_field(analysis, symbol, arguments))
     value = FunctionValue(init, Instance(symbol, ()), (), False)
     activation = calls.run(frame, world, value, arguments, line)
-    made = functions.outward(activation, activation.summary.receiver)
+    made = callers.outward(activation, activation.summary.receiver)
     return made if isinstance(made, Instance) else Instance(symbol, ())
 
 
@@ -146,7 +146,7 @@ def evaluate_around(analysis: Analysis, module: Module, inner: Function | Class 
 def evaluate_in(analysis: Analysis, module: Module, function: Function, expr: Expr) -> Value | None:
     """What an expression in the body of a function gives, with nothing known of its local variables."""
     frame = Frame(analysis, FunctionValue(analysis.names.function_symbol(module, function), None, (), False))
-    return interpret.evaluate(frame, World({}, {}), expr)
+    return expressions.evaluate(frame, World({}, {}), expr)
 
 
 def attributes_of_a_new(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value]:

@@ -1,6 +1,6 @@
 """`with` and `async with`: what entering gives, and what leaving does."""
 
-from letgo.lifetime import calls, construction, exitstacks, functions
+from letgo.lifetime import callers, calls, construction, exitstacks, functions
 from letgo.lifetime.analysis import Frame, receiver_name
 from letgo.lifetime.effects import arm, close, commit, rollback
 from letgo.lifetime.locks import is_contended
@@ -76,8 +76,8 @@ def _enter_by_name(frame: Frame, world: World, name: str, step: Enter) -> tuple[
 
 def _enter_generator(frame: Frame, world: World, context: Lazy, line: int) -> tuple[Value | None, Entered | None]:
     activation = functions.execute(frame, world, context.function, dict(context.arguments), line, entering=True)
-    functions.at_yields(frame, world, activation, line)
-    given = functions.yields_of(activation)
+    callers.at_yields(frame, world, activation, line)
+    given = callers.yields_of(activation)
     declared = construction.declared_session(frame, world, context.function.symbol, given, line)
     if declared is not None:
         return declared, Entered("session", declared.key)
@@ -90,8 +90,8 @@ def _enter_object(frame: Frame, world: World, context: Instance, step: Enter) ->
     if method is None:
         return context, Entered("object", value=context)
     activation = calls.run(frame, world, FunctionValue(method, context, (), False), calls.NO_ARGUMENTS, step.line)
-    given = functions.outward(activation, activation.summary.returns)
-    after = functions.outward(activation, activation.summary.receiver) or context
+    given = callers.outward(activation, activation.summary.returns)
+    after = callers.outward(activation, activation.summary.receiver) or context
     return given, Entered("object", value=after)
 
 
@@ -116,7 +116,7 @@ def _leave(frame: Frame, world: World, entered: Entered, step: Leave) -> None:
             if entered.closes:
                 close(frame, world, entered.key, step.line)
         case "generator":
-            assert isinstance(entered.activation, functions.Activation)
+            assert isinstance(entered.activation, callers.Activation)
             functions.resume(frame, world, entered.activation, step.line, step.raised)
         case "stack":
             assert isinstance(entered.value, Stack)

@@ -4,54 +4,35 @@ A context is the function, what it is given, and the states of the sessions that
 are called `p0`, `p1` ... so that two callers which give the same kind of thing share one summary.
 """
 
-from collections.abc import Hashable, Iterable
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Hashable
 
-from letgo.holds import Hold, Misuse, MisuseKind, Origin, Site, Source, Wait
+from letgo.holds import Origin, Source
 from letgo.lifetime import construction, interpret, objects
-from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Part, Summary, Way, Yielded
-from letgo.lifetime.effects import FAILED, begin, close, hold, nest, note_failure, note_opening, note_wait
-from letgo.lifetime.facts import YIELDS, Followed, Leaves
+from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Summary
+from letgo.lifetime.callers import Activation, adopt, apply
+from letgo.lifetime.effects import close
+from letgo.lifetime.facts import Followed
+from letgo.lifetime.finishing import finish
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
     EXACT,
-    FLASK_SESSION,
     NONE,
-    Constant,
     FunctionValue,
-    Instance,
     Key,
-    Many,
-    Object,
     Session,
     Value,
-    either,
     keys_of,
-    options,
     rename,
     rename_items,
-    sessions_of,
     telling,
 )
-from letgo.lifetime.world import CLOSED, FRESH, NOWHERE, OPEN, UNTOUCHED, Chain, State, Traits, World, join_states
+from letgo.lifetime.world import NOWHERE, UNTOUCHED, State, Traits, World
 from letgo.source import program as ir
-from letgo.source.names import FunctionSymbol
 
 SESSION_NAMES = frozenset({"db", "session", "db_session", "dbsession", "async_session", "async_db", "sess"})
 _SESSION_VERBS = frozenset(
     "query execute commit scalars scalar refresh rollback flush exec get_one add_all".split()
 )  # fmt: skip
-
-
-class Activation(NamedTuple):
-    """A call that was followed: what a generator needs to go on from its yields, and how its sessions are called
-    by the function that called it."""
-
-    value: FunctionValue
-    bound: tuple[tuple[str, Value], ...]
-    summary: Summary
-    names: dict[Key, Key]
 
 
 def execute(
@@ -94,7 +75,7 @@ def execute(
     summary = summarise(analysis, inner, arguments, states, traits, entering=entering)
     outward = {callee: caller for caller, callee in names.items()}
     activation = Activation(inner, arguments, summary, outward)
-    _adopt(frame, world, activation, line, mark)
+    adopt(frame, world, activation, line, mark)
     apply(frame, world, activation, line, certain=certain, streaming=streaming)
     return activation
 
@@ -232,320 +213,7 @@ def looks_like_a_session(function: ir.Function, name: str) -> bool:
     return name in SESSION_NAMES and not _SESSION_VERBS.isdisjoint(function.mentions)
 
 
-# --- the end of an activation ----------------------------------------------------------------------------------------
-
-
-def finish(frame: Frame, *, called: bool = True, alone: bool = False) -> Summary:
-    """What the activation amounts to. The holds of its own sessions are its own findings; the others' go up, if there
-    is a caller."""
-    exits, returns = _joined(frame.exits)
-    raises, _ = _joined(frame.errors)
-    fails, _ = _joined(frame.errors + frame.cancelled)
-    receiver = _final_receiver(frame)
-    held = [world.env.get(param.name) for world in frame.exits for param in frame.function.params]
-    objects_given = (value for value in held if isinstance(value, Instance))
-    reachable = [returns, receiver, *(point.value for point in frame.yields.values()), *objects_given]
-    escaped = {key for item in reachable for key in sessions_of(item)} if called else set()
-    parts: list[Part] = []
-    for part in frame.parts.values():
-        traits = frame.traits.get(part.key)
-        ours = part.opened is not None if traits is None else traits.owned and (alone or part.key not in escaped)
-        if ours:
-            _emit(frame, part, exits, frame.traits_of(part.key))
-        else:
-            parts.append(part)
-    if any(state.is_open and state.opened and key in frame.analysis.shared for key, state in exits.items()):
-        frame.analysis.memo.note(Leaves(frame.function.name))
-    _check_closing(frame, exits, fails, escaped)
-    _check_shared(frame, exits, fails)
-    _check_commits(frame, escaped)
-    return Summary(
-        returns,
-        exits,
-        _ways(frame.exits),
-        raises,
-        tuple(frame.yields.values()),
-        _few(frame.waits.values()),
-        tuple(parts[:40]),
-        tuple(frame.opens.values())[:4],
-        {key: known for key, known in frame.traits.items() if known.owned},
-        receiver,
-    )
-
-
-def _joined(worlds: list[World]) -> tuple[dict[Key, State], Value | None]:
-    sessions: dict[Key, State] = {}
-    for world in worlds:
-        for key, state in world.sessions.items():
-            sessions[key] = join_states(sessions[key], state) if key in sessions else state
-    return sessions, either(*(world.returned for world in worlds))
-
-
-def _ways(worlds: list[World]) -> tuple[Way, ...]:
-    """The exits by the constant that they return: None, True, False or something else. What no constant tells from
-    the others is one way."""
-    found: dict[Constant | None, list[World]] = {}
-    for world in worlds:
-        value = world.returned if world.return_line else NONE
-        found.setdefault(value if isinstance(value, Constant) else None, []).append(world)
-    joined = [(value, *_joined(alike)) for value, alike in found.items()]
-    ways = tuple(Way(value or returned, sessions) for value, sessions, returned in joined)
-    differ = any(_unlike(way.sessions, ways[0].sessions) for way in ways[1:])
-    return ways if differ else ()
-
-
-def _unlike(first: dict[Key, State], second: dict[Key, State]) -> bool:
-    return first.keys() != second.keys() or any(
-        (state.phases, state.committed, state.expired) != (other.phases, other.committed, other.expired)
-        for state, other in zip(first.values(), map(second.__getitem__, first), strict=True)
-    )
-
-
-def _final_receiver(frame: Frame) -> Value | None:
-    if frame.symbol.owner is None or not frame.function.params or frame.value.receiver is None:
-        return None
-    name = frame.function.params[0].name
-    kept: dict[str, Value | None] = {}
-    last = None
-    for option in options(either(*(world.env.get(name) for world in frame.exits))):
-        if isinstance(option, Instance):
-            last = option
-            for attribute, value in option.attributes:
-                kept[attribute] = either(kept[attribute], value) if attribute in kept else value
-    known = tuple((attribute, value) for attribute, value in sorted(kept.items()) if value is not None)
-    return last and Instance(last.cls, known)
-
-
-def _few(waits: Iterable[tuple[Wait, bool]]) -> tuple[tuple[Wait, bool], ...]:
-    """A few waits of each kind, the nearest and most certain first."""
-    kept: list[tuple[Wait, bool]] = []
-    for wait, certain in sorted(waits, key=lambda item: (not item[1], len(item[0].via))):
-        if sum(1 for other, _ in kept if other.kind == wait.kind) < 3:
-            kept.append((wait, certain))
-    return tuple(kept)
-
-
-def _emit(frame: Frame, part: Part, exits: dict[Key, State], traits: Traits) -> None:
-    if part.wait.what == YIELDS and not part.wait.via and frame.value.manages:
-        return
-    last = exits.get(part.key)
-    released = last.released if last is not None and not last.phases & OPEN else None
-    opened = part.opened or Chain(traits.source.site, (), True)
-    holder = holder_of(frame, traits, part.wait, opened)
-    wait, way = part.wait, opened.via
-    if holder != frame.site:  # seen from the dependency, the endpoint's call of it is no part of the way
-        wait = Wait(wait.kind, wait.what, wait.site, _without(frame.site, wait.via))
-        way = _without(frame.site, way)
-    certain = part.certain and traits.certain
-    local = holder == frame.site and traits.source.site != NOWHERE
-    source = traits.source if local else replace(traits.source, site=holder)
-    frame.analysis.memo.note(Hold(holder, source, opened.site, (wait,), released, certain, way))
-
-
-def holder_of(frame: Frame, traits: Traits, wait: Wait, opened: Chain) -> Site:
-    """Who answers for a hold: the dependency that waits or that asked for the session, else the function at hand."""
-    asked = traits.source.site
-    if wait.via and wait.via[0] == frame.site:
-        inner = wait.via[1] if len(wait.via) > 1 else wait.site
-        return frame.analysis.definitions.get((inner.path, inner.function), inner)
-    began = opened.via[0] if opened.via else opened.site
-    mine = (began.path, began.function) == (frame.site.path, frame.site.function) and began != frame.site
-    if traits.source.origin is Origin.DEPENDENCY and asked != frame.site and not mine:
-        return asked
-    return frame.site
-
-
-def _without(first: Site, via: tuple[Site, ...]) -> tuple[Site, ...]:
-    return via[1:] if via and via[0] == first else via
-
-
-def _check_closing(frame: Frame, exits: dict[Key, State], raises: dict[Key, State], escaped: set[Key]) -> None:
-    """Sessions that the function made itself must be given back on every way out."""
-    collected = _collected(frame)
-    for key, traits in frame.traits.items():
-        if not traits.owned or traits.pinned or traits.source.origin not in (Origin.FACTORY, Origin.GENERATOR):
-            continue
-        if key in collected:
-            continue
-        if key in escaped:
-            if traits.source.origin is Origin.GENERATOR:  # its generator is over: whoever gets it must close it
-                frame.analysis.misuse(
-                    MisuseKind.FINALISED_GENERATOR, frame.site, traits.source, traits.source.site, False
-                )
-            continue
-        state, failed = exits.get(key), raises.get(key)
-        kind = None
-        if traits.source.origin is Origin.GENERATOR and state is not None and state.phases & ~(CLOSED | FRESH):
-            kind = MisuseKind.FINALISED_GENERATOR
-        elif state is not None and state.is_open:
-            kind = None if _was_reopened(frame, traits) else MisuseKind.NEVER_CLOSED
-        elif failed is not None and failed.is_open:
-            kind = MisuseKind.ERROR_PATH
-        if kind is not None:
-            frame.analysis.misuse(kind, frame.site, traits.source, traits.source.site, traits.certain)
-
-
-def _collected(frame: Frame) -> set[Key]:
-    """Sessions that a list or dict has several of: one name stands for all of them, and so can't be judged."""
-    held = (value for world in frame.exits for value in world.env.values() if isinstance(value, Many))
-    return {key for value in held for key in sessions_of(value)}
-
-
-def _check_shared(frame: Frame, exits: dict[Key, State], raises: dict[Key, State]) -> None:
-    """Who gives a shared session back at its end must do so after an exception, too."""
-    for key, state in exits.items():
-        failed = raises.get(key)
-        if key in frame.traits or state.phases != CLOSED or failed is None or not failed.is_open:
-            continue
-        if state.released is not None and state.released.function == frame.function.qualname:
-            source = frame.analysis.shared[key].source
-            if source.name != FLASK_SESSION.name:
-                frame.analysis.misuse(MisuseKind.ERROR_PATH, frame.site, source, state.released, False)
-
-
-def _was_reopened(frame: Frame, traits: Traits) -> bool:
-    """Whether the session was closed and is open again for a reason that is told already."""
-    return any(
-        isinstance(fact, Misuse)
-        and fact.kind is MisuseKind.REOPENED
-        and (fact.function, fact.session) == (frame.site, traits.source)
-        for fact in frame.analysis.memo.found()
-    )
-
-
-def _check_commits(frame: Frame, escaped: set[Key]) -> None:
-    """What was written into a session that is given back without a commit is lost; after an exception it is meant."""
-    exits, _ = _joined([world for world in frame.exits if FAILED not in world.env])
-    for key, state in exits.items():
-        traits = frame.traits.get(key)
-        if state.dirty and traits and traits.owned and key not in escaped and state.phases == CLOSED:
-            frame.analysis.misuse(MisuseKind.UNCOMMITTED, frame.site, traits.source, state.dirty, traits.certain)
-
-
-# --- the caller's side -----------------------------------------------------------------------------------------------
-
-
-def apply(
-    frame: Frame, world: World, activation: Activation, line: int, *, certain: bool = True, streaming: bool = False
-) -> None:
-    """Does to the caller's world what a followed call does, and notes what its waits mean for the open sessions."""
-    summary = activation.summary
-    call = frame.at(line)
-    _note_waits(frame, world, activation, call, certain, streaming)
-    for opening in summary.opens:
-        opened = opening.at.under(call, certain)
-        released = frozenset(activation.names.get(key, key) for key in opening.released)
-        note_opening(frame, world, opened, released)
-        nest(frame, world, None, opened, released)
-    _settle(frame, world, activation, call, certain)
-
-
-def _note_waits(frame: Frame, world: World, activation: Activation, call: Site, certain: bool, streaming: bool) -> None:
-    """What the callee waits for holds the sessions given to it, as it saw, and those that it never heard of."""
-    summary, names = activation.summary, activation.names
-    before = world.sessions
-    for part in summary.parts:
-        key = names.get(part.key)
-        if key is None or (part.wait.what == YIELDS and not streaming):
-            continue
-        opened = part.opened.under(call, certain) if part.opened else before.get(key, UNTOUCHED).opened
-        hold(frame, key, opened, _lower(part.wait, call), part.certain and certain)
-    if FAILED in world.env:  # what only reports an error may be slow: what it holds has stopped already
-        return
-    looked_after = frozenset(names.values())
-    for wait, sure in summary.waits:
-        note_wait(frame, world, _lower(wait, call), sure and certain, looked_after)
-
-
-def _lower(wait: Wait, call: object) -> Wait:
-    return Wait(wait.kind, wait.what, wait.site, (call, *wait.via)[:12])  # type: ignore[arg-type]
-
-
-def _adopt(frame: Frame, world: World, activation: Activation, line: int, mark: str = "") -> None:
-    """The callee's own sessions that come back become the caller's."""
-    summary, names = activation.summary, activation.names
-    if not summary.escaped:
-        return
-    origin = Origin.CONTEXT if activation.value.manages else Origin.FACTORY
-    handed = [summary.returns, summary.receiver, *(point.value for point in summary.yields)]
-    alternatives = _alternatives(handed, summary.escaped)
-    for key in dict.fromkeys(key for item in handed for key in keys_of(item)):
-        if key in names or key not in summary.escaped:
-            continue
-        first = alternatives.get(key, key)
-        traits = summary.escaped[first]
-        mine = f"{line}.{mark}{first}"[-48:]
-        names[key] = mine
-        source = Source(origin, _name(activation.value.symbol), frame.at(line))
-        # A session that the callee was taken to be given is somebody else's, whoever that may be.
-        frame.traits[mine] = traits._replace(source=source, owned=traits.source.origin is not Origin.PARAMETER)
-        world.sessions.pop(mine, None)
-
-
-def _name(symbol: FunctionSymbol) -> str:
-    """What a reader knows a function by: a constructor by its class."""
-    return symbol.owner.cls.name if symbol.owner and symbol.function.name == "__init__" else symbol.function.name
-
-
-def _alternatives(handed: list[Value | None], own: dict[Key, Traits]) -> dict[Key, Key]:
-    """Sessions of which the caller gets one or the other (from two branches, two yields) are one to the caller."""
-    found: dict[Key, Key] = {}
-    for value in handed:
-        keys = [option.key for option in options(value) if isinstance(option, Session) and option.key in own]
-        keys.sort(key=lambda key: own[key].pinned)
-        found.update(dict.fromkeys(keys, keys[0]) if keys else {})
-    handed_out = [point for point in handed if isinstance(point, Session) and point.key in own]
-    if len(handed_out) > 1:
-        keys = sorted((each.key for each in handed_out), key=lambda key: own[key].pinned)
-        found.update(dict.fromkeys(keys, keys[0]))
-    return found
-
-
-def _settle(frame: Frame, world: World, activation: Activation, call: object, certain: bool) -> None:
-    frame.ways = tuple(
-        Way(outward(activation, way.returned), _outer_states(frame, world, activation, way.sessions, call, certain))
-        for way in activation.summary.ways
-    )
-    settled = _outer_states(frame, world, activation, activation.summary.exits, call, certain)
-    for own, after in settled.items():
-        before = world.sessions.get(own)
-        if before is not None and not before.is_open and after.is_open and after.opened is not None:
-            begin(frame, world, own, before, after.opened)
-    world.sessions.update(settled)
-    for key, state in activation.summary.raises.items():
-        mine = activation.names.get(key)
-        if mine is not None and state.is_open:
-            note_failure(frame, world, mine)
-            assert frame.raising is not None
-            frame.raising[mine] = join_states(
-                frame.raising[mine], _outer_state(world.sessions.get(mine), state, call, certain)
-            )
-
-
-def _outer_states(
-    frame: Frame, world: World, activation: Activation, sessions: dict[Key, State], call: object, certain: bool
-) -> dict[Key, State]:
-    """The states that the callee leaves its sessions in, as the caller knows them."""
-    found: dict[Key, State] = {}
-    for key, state in sessions.items():
-        mine = activation.names.get(key) or (key if key in frame.analysis.shared else None)
-        if mine is not None:
-            outer = _outer_state(world.sessions.get(mine), state, call, certain)
-            found[mine] = join_states(found[mine], outer) if mine in found else outer
-    return found
-
-
-def _outer_state(before: State | None, after: State, call: object, certain: bool) -> State:
-    opened = after.opened.under(call, certain) if after.opened else (before.opened if before else None)  # type: ignore[arg-type]
-    released = after.released or (before.released if before else None)
-    dirty = after.dirty and ((before.dirty if before else None) or call)
-    return after._replace(opened=opened, released=released, dirty=dirty)  # type: ignore[arg-type]
-
-
-def outward(activation: Activation, value: Value | None) -> Value | None:
-    """A callee's value as the caller knows it."""
-    names = activation.names
-    return rename(value, lambda key: names.get(key, key))
+# --- generators -------------------------------------------------------------------------------------------------------
 
 
 def resume(
@@ -571,7 +239,7 @@ def resume(
         _trust(frame, world, activation, line)
         return
     activation = activation._replace(summary=known)
-    _adopt(frame, world, activation, line)
+    adopt(frame, world, activation, line)
     apply(frame, world, activation, line, certain=certain)
 
 
@@ -606,27 +274,3 @@ def _resumed(
     if raised:
         inner.exits.extend(inner.errors + inner.cancelled)
     return finish(inner)
-
-
-def yields_of(activation: Activation) -> Value | None:
-    """What a generator hands out."""
-    return outward(activation, either(*(point.value for point in activation.summary.yields)))
-
-
-def at_yields(frame: Frame, world: World, activation: Activation, line: int) -> None:
-    """Puts the callee's sessions into the states that they have at its yields."""
-    call = frame.at(line)
-    settled: dict[Key, State] = {}
-    for point in activation.summary.yields:
-        for key, state in point.world.sessions.items():
-            mine = activation.names.get(key, key if key in frame.analysis.shared else None)
-            if mine is not None:
-                outer = _outer_state(world.sessions.get(mine), state, call, True)
-                settled[mine] = join_states(settled[mine], outer) if mine in settled else outer
-    world.sessions.update(settled)
-
-
-__all__ = [
-    "CLOSED", "NONE", "Activation", "Object", "Yielded", "apply", "at_yields", "execute", "finish",
-    "looks_like_a_session", "outward", "resume", "summarise", "yields_of",
-]  # fmt: skip

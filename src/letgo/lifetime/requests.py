@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from letgo.holds import Event, MisuseKind, Origin, Site, Source, Step, Wait, WaitKind
-from letgo.lifetime import calls, construction, effects, functions, interpret, objects
+from letgo.lifetime import callers, calls, construction, effects, finishing, functions, interpret, objects
 from letgo.lifetime.analysis import Analysis, Frame
+from letgo.lifetime.callers import Activation
 from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.endpoints import Endpoint
 from letgo.lifetime.external import sessions_within
 from letgo.lifetime.facts import Ending, Followed, Streamed
 from letgo.lifetime.framework import ExitMoment
-from letgo.lifetime.functions import Activation
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.stalls import Stall, stalls
 from letgo.lifetime.values import (
@@ -69,7 +69,7 @@ def follow_endpoint(analysis: Analysis, endpoint: Endpoint, ends: Ends, pool: in
     exits = list(frame.exits)
     for world in exits:
         _respond(request, world, entered, pool)
-    functions.finish(frame, called=False)
+    finishing.finish(frame, called=False)
     _note_unused(request)
 
 
@@ -199,11 +199,11 @@ def _run_dependency(
     yields = symbol.function.is_generator
     activation = functions.execute(frame, world, value, bound, frame.function.line, entering=yields, mark=mark)
     if yields:
-        functions.at_yields(frame, world, activation, frame.function.line)
+        callers.at_yields(frame, world, activation, frame.function.line)
         request.teardown.append((activation, request.ends(dependency.scope)))
-        given_value = functions.yields_of(activation)
+        given_value = callers.yields_of(activation)
     else:
-        given_value = functions.outward(activation, activation.summary.returns)
+        given_value = callers.outward(activation, activation.summary.returns)
     _adopt(request, before, symbol.function.name, asked)
     if isinstance(given_value, Lazy) and given_value.kind == "coroutine":
         given_value = calls.await_value(frame, world, given_value, frame.function.line)
