@@ -16,6 +16,13 @@ Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Object = dict[str, Any]
 
 
+FRAMING = frozenset(
+    {"connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer"}
+    | {"transfer-encoding", "upgrade"}
+)
+"""Headers of the connection, which requests of others share."""
+
+
 def _http(given: str) -> str:
     try:
         parts = urlsplit(given)
@@ -24,14 +31,20 @@ def _http(given: str) -> str:
         right = False
     if not right or any(character.isspace() or not character.isprintable() for character in given):
         raise ValueError("not an http:// or https:// URL")
+    if "@" in parts.netloc:
+        raise ValueError("credentials don't belong into a URL, which is shown; put them into secrets, as a header")
+    if set("{}") & set(parts.netloc):
+        raise ValueError("the host can't depend on arguments: whoever calls would choose who gets the secrets")
     return given
 
 
 def _headers(given: dict[str, str]) -> dict[str, str]:
-    """What can't break out of its line."""
+    """What can't break out of its line, and does not say where a request ends or leads."""
     for name, value in given.items():
         if not name or not name.isascii() or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name):
             raise ValueError(f"not a name of a header or variable: {name!r}")
+        if name.lower() in FRAMING:
+            raise ValueError(f"{name} is for the gateway to say")
         if any(ord(char) < 32 or ord(char) == 127 for char in value):
             raise ValueError(f"{name}: control characters are not allowed")
     return given
