@@ -179,10 +179,13 @@ def the_life_of_a_resource(person: Person) -> Visit:
 
 
 def of_administrator(path: str) -> Callable[[Person], Visit]:
-    def visit(person: Person) -> Visit:
-        yield person.get(path, path.partition("?")[0], world.ADMINISTRATORS_TOKEN)
+    def what_administrators_read(person: Person) -> Visit:
+        yield person.get(path, f"{path.partition('?')[0]} (administrator)", world.ADMINISTRATORS_TOKEN)
 
-    return visit
+    return what_administrators_read
+
+
+health = of("/health")
 
 
 MIX: list[tuple[float, Callable[[Person], Visit], int]] = [
@@ -216,7 +219,7 @@ MIX: list[tuple[float, Callable[[Person], Visit], int]] = [
     (1, of_administrator("/rbac/roles"), 1),
     (1, of_administrator("/tools?limit=100"), 1),
     #
-    (5, of("/health"), 1),
+    (5, health, 1),
 ]
 VISITS = [visit for _, visit, _ in MIX]
 WEIGHTS = list(accumulate(share / requests for share, _, requests in MIX))

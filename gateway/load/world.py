@@ -6,7 +6,7 @@ Everything has an id that can be computed, so that users know their token and th
 import os
 from collections.abc import Mapping
 
-USERS = 4000
+USERS = int(os.environ.get("LOAD_USERS", "4000"))
 REST_TOOLS, MCP_TOOLS = 50, 50
 RESOURCES, PROMPTS, SERVERS = 40, 20, 20
 UPSTREAM = f"{1:032x}"
