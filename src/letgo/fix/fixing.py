@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from letgo.fix.insisting import chains
 from letgo.fix.kinds import KINDS
@@ -10,7 +9,7 @@ from letgo.fix.patient import Patient, Style, Ward
 from letgo.fix.program import Look, Looking, Program, opened
 from letgo.fix.proving import STILL_FOUND, compatible, prove
 from letgo.fix.repair import FunctionKey, Left, Proposal, Repair, RepairKey
-from letgo.fix.syntax import Syntax
+from letgo.fix.syntax import syntax_of
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding, Site
 from letgo.lifetime.endpoints import endpoints
@@ -129,11 +128,6 @@ def _proposals(program: Program, seen: Look, style: Style) -> Iterator[Proposal]
                 yield kind(patient)
             except Unfixable as reason:
                 yield Proposal(left=tuple(Left(finding, str(reason)) for finding in findings))
-
-
-@lru_cache(maxsize=512)
-def syntax_of(text: str) -> Syntax:
-    return Syntax(text)
 
 
 def _by_function(findings: Iterable[Finding]) -> dict[Site, tuple[Finding, ...]]:

@@ -11,10 +11,11 @@ from difflib import SequenceMatcher
 
 from letgo.fix.edits import Edit, apply
 from letgo.fix.kinds import waits
+from letgo.fix.nodes import Definition
 from letgo.fix.program import Look, Looking, Program
 from letgo.fix.proving import compatible
 from letgo.fix.repair import FunctionKey, Repair
-from letgo.fix.syntax import Definition, Syntax
+from letgo.fix.syntax import Syntax, syntax_of
 from letgo.fix.texts import Unfixable, line_starts
 from letgo.holds import Finding
 from letgo.source.codebase import CodeBase
@@ -89,7 +90,7 @@ def _function_at(program: Program, path: str, offset: int) -> FunctionKey:
 def _lines(program: Program, path: str, name: str) -> tuple[list[str], int]:
     """The lines of a function, and the offset of the first."""
     text = program.text(path)
-    node = _definition(program.codebase, Syntax(text), path, name)
+    node = _definition(program.codebase, syntax_of(text), path, name)
     starts = (*line_starts(text), len(text))
     numbers = range(node.lineno, (node.end_lineno or node.lineno) + 1)
     return [text[starts[number - 1] : starts[number]] for number in numbers], starts[node.lineno - 1]

@@ -3,9 +3,10 @@
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
-from letgo.fix.syntax import Definition, Syntax, With, names_in, own_nodes, spelled
+from letgo.fix.nodes import Definition, With, names_in, own_nodes, stores
+from letgo.fix.syntax import Syntax
 from letgo.holds import Finding, Hold, Misuse, MisuseKind, Origin, Site, Source
 from letgo.lifetime.categories import last_name
 from letgo.lifetime.census import written
@@ -14,7 +15,7 @@ from letgo.lifetime.endpoints import Endpoint
 from letgo.lifetime.facts import Ending, Facts
 from letgo.lifetime.follow import all_functions
 from letgo.source.names import FunctionSymbol, Names
-from letgo.source.program import Attr, Call, Expr, Name, Param
+from letgo.source.program import Attr, Call, Expr, Function, Name, Param
 from letgo.source.walk import calls, places
 
 Style = str
@@ -62,9 +63,20 @@ class Ward:
         return tuple(
             call
             for place in places(self.names, FACTORIES)
-            for call in calls(place.function)
+            for call in self.calls_in(place.function)
             if last_name(call.func) in FACTORIES
         )
+
+    @cached_property
+    def _calls(self) -> dict[int, tuple[Call, ...]]:
+        return {}
+
+    def calls_in(self, function: Function) -> tuple[Call, ...]:
+        """The calls in a function's own code, looked up once: its calls of many others are asked for."""
+        found = self._calls.get(id(function))
+        if found is None:
+            found = self._calls[id(function)] = tuple(calls(function))
+        return found
 
     @cached_property
     def mentions(self) -> frozenset[str]:
@@ -127,13 +139,13 @@ class Patient:
         expr = dotted(node)
         return None if expr is None else self.names.resolve(self.symbol.module, expr, self.symbol.function)
 
+    @cached_property
+    def _statements(self) -> tuple[ast.stmt, ...]:
+        return tuple(node for node in own_nodes(self.node) if isinstance(node, ast.stmt))
+
     def statement_at(self, line: int) -> ast.stmt | None:
         """The innermost statement of the function that holds a line."""
-        holding = [
-            node
-            for node in own_nodes(self.node)
-            if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
-        ]
+        holding = [node for node in self._statements if node.lineno <= line <= (node.end_lineno or node.lineno)]
         return max(holding, key=self.syntax.start, default=None)
 
     def reaching(self, use: ast.Name) -> ast.expr | None:
@@ -204,20 +216,6 @@ class Patient:
 
     def dependency_of(self, parameter: str) -> Dependency | None:
         return next((dependency for param, dependency in self.injected if param.name == parameter), None)
-
-
-def stores(node: ast.AST, name: str) -> int:
-    """How often a name, or one that it is an attribute of, is bound in a piece of code."""
-    return sum(f"{name}.".startswith(f"{stored}.") for stored in _stored(node))
-
-
-@lru_cache(maxsize=4096)
-def _stored(node: ast.AST) -> tuple[str, ...]:
-    return tuple(
-        spelled(part)
-        for part in ast.walk(node)
-        if isinstance(part, ast.Name | ast.Attribute) and isinstance(part.ctx, ast.Store)
-    )
 
 
 def dotted(node: ast.expr) -> Expr | None:

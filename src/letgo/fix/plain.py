@@ -8,8 +8,8 @@ import ast
 import sys
 from collections.abc import Iterator
 
+from letgo.fix.nodes import own_nodes
 from letgo.fix.patient import Patient, dotted
-from letgo.fix.syntax import own_nodes
 from letgo.lifetime.categories import last_name
 from letgo.lifetime.dependencies import instance_class
 from letgo.lifetime.sqlalchemy import MODEL_BASES

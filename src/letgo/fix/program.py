@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from letgo.fix.syntax import Syntax
+from letgo.fix.syntax import syntax_of
 from letgo.fix.texts import FileText, Unfixable, load
 from letgo.holds import Finding
 from letgo.lifetime.facts import Facts
@@ -44,10 +45,9 @@ class Program:
         modules = {module.path: module for module in self.codebase.modules}
         digests, outlines = dict(self.codebase.digests), dict(self.codebase.outlines)
         for path, text in texts.items():
-            Syntax(text)
+            syntax_of(text)
             content = self.files[path].encoded(text)
-            modules[path] = _read(content, path)
-            outlines[path] = outline(modules[path], decode(content))
+            modules[path], outlines[path] = _read(content, path)
             digests[path] = digest_of(content)
         codebase = replace(self.codebase, modules=tuple(modules.values()), digests=digests, outlines=outlines)
         return Program(codebase, self.files, {**self.texts, **texts})
@@ -60,32 +60,26 @@ class Program:
         }
 
 
-def _read(content: bytes, path: str) -> Module:
+@lru_cache(maxsize=128)
+def _read(content: bytes, path: str) -> tuple[Module, Outline]:
+    """Kept, since most files are the same in the next try."""
     try:
-        return understand(decode(content), path)
+        text = decode(content)
+        module = understand(text, path)
+        return module, outline(module, text)
     except (NotText, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise Unfixable(f"it would be no Python any more: {error}") from error
 
 
-def _outline(codebase: CodeBase, module: Module) -> Outline:
-    try:
-        text = load(module.path, codebase.root / module.path).text
-    except (Unfixable, NotText):
-        text = ""
-    return outline(module, text)
-
-
 def opened(codebase: CodeBase, paths: Iterable[str]) -> tuple[Program, dict[str, str]]:
     """The program with the texts of some files, and why others of them can't be changed."""
-    if codebase.outlines.keys() != codebase.digests.keys():
-        codebase = replace(codebase, outlines={module.path: _outline(codebase, module) for module in codebase.modules})
     files, reasons = {}, {}
     for path in paths:
         try:
             file = load(path, codebase.root / path)
             if digest_of(file.content) != codebase.digests.get(path):
                 raise Unfixable("it has changed since it was read")
-            Syntax(file.text)
+            syntax_of(file.text)
             files[path] = file
         except (Unfixable, NotText) as error:
             reasons[path] = str(error)

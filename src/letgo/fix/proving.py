@@ -11,7 +11,7 @@ from typing import NamedTuple
 from letgo.fix.edits import Edit, apply, overlap
 from letgo.fix.program import Look, Looking, Program
 from letgo.fix.repair import Repair
-from letgo.fix.syntax import Syntax
+from letgo.fix.syntax import syntax_of
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
 from letgo.source.definitions import functions_within
@@ -116,7 +116,7 @@ def _fault(program: Program, repairs: Sequence[Repair], path: str) -> str:
     """What is wrong with a file after the repairs; empty when nothing is."""
     try:
         text = _texts(program, repairs)[path]
-        Syntax(text)
+        syntax_of(text)
         program.files[path].encoded(text)
     except Unfixable as error:
         return str(error)

@@ -4,13 +4,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from letgo.fix.nodes import spelled
 from letgo.fix.patient import Patient
-from letgo.fix.syntax import spelled
 from letgo.fix.tested import called_without
 from letgo.fix.texts import Unfixable
 from letgo.lifetime.categories import last_name
 from letgo.source.names import FunctionSymbol
-from letgo.source.walk import calls, places
+from letgo.source.walk import places
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def is_called_elsewhere(patient: Patient, *, tests: bool = False) -> str:
     wanted = patient.symbol.function
     for place in places(patient.names, (wanted.name,)):
         if tests or not is_test(place.module.path):
-            for call in calls(place.function):
+            for call in patient.ward.calls_in(place.function):
                 if last_name(call.func) == wanted.name:
                     symbol = patient.names.resolve(place.module, call.func, place.function)
                     if isinstance(symbol, FunctionSymbol) and symbol.function is wanted:

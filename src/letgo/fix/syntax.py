@@ -5,20 +5,14 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
-from typing import TypeAlias
 
 from letgo.fix.edits import Edit, insert
+from letgo.fix.nodes import SCOPES, Definition, below, children, statements
 from letgo.fix.texts import Unfixable, line_end, line_starts
-
-Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
-Loop: TypeAlias = ast.For | ast.AsyncFor | ast.While
-With: TypeAlias = ast.With | ast.AsyncWith
-
-SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
 class Syntax:
-    """Raises Unfixable for what this Python can't parse."""
+    """Made by `syntax_of`."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -27,12 +21,18 @@ class Syntax:
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
-        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+        found: dict[ast.AST, ast.AST] = {}
+        pending: list[ast.AST] = [self.tree]
+        for node in pending:
+            inner = children(node)
+            found.update(dict.fromkeys(inner, node))
+            pending += inner
+        return found
 
     @cached_property
     def definitions(self) -> dict[int, Definition]:
         """Functions by the line of their `def`."""
-        return {node.lineno: node for node in ast.walk(self.tree) if isinstance(node, Definition)}
+        return {node.lineno: node for node in statements(self.tree) if isinstance(node, Definition)}
 
     @cached_property
     def line_end(self) -> str:
@@ -122,7 +122,7 @@ class Syntax:
         lines = [getattr(node, "lineno", 0)]
         lines += [
             getattr(child, "end_lineno", None) or 0
-            for child in ast.walk(node)
+            for child in below(node)
             if (getattr(child, "end_lineno", None) or first.lineno) < first.lineno
         ]
         return max(lines)
@@ -150,7 +150,7 @@ class Syntax:
         """The lines from one statement to another moved in by `unit`; those inside of a string stay."""
         inside = {
             line
-            for node in ast.walk(self.tree)
+            for node in below(self.tree)
             if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno and node.end_lineno > node.lineno
             and first.lineno <= node.lineno
             for line in range(node.lineno + 1, node.end_lineno + 1)
@@ -171,6 +171,12 @@ class Syntax:
         return body[len(outer) :] if body.startswith(outer) and len(body) > len(outer) else "    "
 
 
+@lru_cache(maxsize=128)
+def syntax_of(text: str) -> Syntax:
+    """Raises Unfixable for what this Python can't parse."""
+    return Syntax(text)
+
+
 def parse(text: str) -> ast.Module:
     """Raises Unfixable when this Python can't."""
     with warnings.catch_warnings():
@@ -179,50 +185,3 @@ def parse(text: str) -> ast.Module:
             return ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise Unfixable(f"this Python can't parse it: {error}") from error
-
-
-@lru_cache(maxsize=64)
-def own_nodes(scope: ast.AST) -> tuple[ast.AST, ...]:
-    """The nodes of a function's own code, without those of the functions, classes and lambdas in it."""
-    found = []
-    pending = list(ast.iter_child_nodes(scope))
-    while pending:
-        node = pending.pop()
-        found.append(node)
-        if not isinstance(node, SCOPES):
-            pending.extend(ast.iter_child_nodes(node))
-    return tuple(found)
-
-
-def spelled(node: ast.AST) -> str:
-    """A name, or attributes of one, as it is written (`db`, `self.db`); empty for anything else."""
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(value=value, attr=attr):
-            inner = spelled(value)
-            return f"{inner}.{attr}" if inner else ""
-    return ""
-
-
-def names_in(node: ast.AST) -> frozenset[str]:
-    """Every name, and every attribute of one, that stands anywhere in a node."""
-    return frozenset(map(spelled, ast.walk(node))) - {""}
-
-
-def free_name(definition: Definition, *wanted: str) -> str:
-    """A name that the function does not use, the first of `wanted` or one made of it."""
-    arguments = definition.args
-    taken = {arg.arg for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
-    for node in ast.walk(definition):
-        match node:
-            case ast.Name(id=name) | ast.alias(asname=str(name)) | ast.ExceptHandler(name=str(name)):
-                taken.add(name)
-            case ast.alias(name=name):
-                taken.add(name.partition(".")[0])
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                taken.add(name)
-            case ast.Global(names=names) | ast.Nonlocal(names=names):
-                taken.update(names)
-    numbered = (f"{wanted[0]}_{number}" for number in range(2, 1000))
-    return next(name for name in (*wanted, *numbered) if name not in taken)

@@ -6,12 +6,14 @@ are seldom among the files that letgo reads, so those that may call a handler ar
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from letgo.fix.syntax import parse, spelled
+from letgo.fix.nodes import below, spelled
+from letgo.fix.syntax import parse
 from letgo.fix.texts import Unfixable
 
 SKIPPED = frozenset({"node_modules", "site-packages", "__pycache__", "venv"})
@@ -47,8 +49,9 @@ def called(root: Path, module: str, function: str) -> str:
 
 
 def _calls_of(root: Path, module: str, function: str) -> Iterator[tuple[str, Called]]:
-    for path, text in _texts(root):
-        if function in text and module in text:
+    used = re.compile(rf"{function}(\s*\(|\s+as\b)")
+    for path, text in _texts_about(root, module):
+        if function in text and used.search(text):
             yield from ((path, call) for call in _calls(text) if (call.module, call.function) == (module, function))
 
 
@@ -67,7 +70,7 @@ def _calls(text: str) -> tuple[Called, ...]:
     functions: dict[str, tuple[str, str]] = {}
     modules: dict[str, str] = {}
     found = []
-    for node in ast.walk(tree):
+    for node in below(tree):
         match node:
             case ast.ImportFrom(module=module, names=names):
                 for alias in names:
@@ -94,6 +97,11 @@ def _called(node: ast.Call, functions: dict[str, tuple[str, str]], modules: dict
 
 def _last(dotted: str) -> str:
     return dotted.rpartition(".")[2]
+
+
+@lru_cache(maxsize=512)
+def _texts_about(root: Path, module: str) -> tuple[tuple[str, str], ...]:
+    return tuple((path, text) for path, text in _texts(root) if module in text)
 
 
 @lru_cache(maxsize=4)

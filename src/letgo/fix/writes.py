@@ -2,9 +2,11 @@
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import TypeAlias
 
+from letgo.fix.nodes import Definition, assigned, below, names_in, own_nodes, spelled
 from letgo.fix.patient import Patient, dotted
-from letgo.fix.syntax import names_in, own_nodes, spelled
 from letgo.lifetime.dependencies import instance_class
 from letgo.lifetime.sqlalchemy import WRITES
 from letgo.source.names import ClassSymbol, FunctionSymbol, Names
@@ -16,6 +18,9 @@ READS = frozenset(
     "execute scalar scalars get get_one query exec stream stream_scalars refresh commit rollback close expunge "
     "expunge_all expire begin in_transaction get_bind no_autoflush".split()
 )
+Act: TypeAlias = ast.Call | ast.Assign | ast.AugAssign
+Loop: TypeAlias = ast.For | ast.AsyncFor | ast.While
+
 DEEPEST = 6
 """Calls down to which writes are looked for; what lies deeper is taken to write."""
 
@@ -23,9 +28,7 @@ DEEPEST = 6
 def written_before(patient: Patient, session: str, line: int) -> str:
     """What may have been written through the session before a line, in words; empty when it was only read."""
     seen: set[int] = set()
-    before = _runs_before(patient, line)
-    nodes = [node for node in own_nodes(patient.node) if isinstance(node, ast.Call | ast.Assign | ast.AugAssign)]
-    for node in sorted(filter(before, nodes), key=_place):
+    for node in filter(_runs_before(patient, line), _acts(patient.node)):
         match node:
             case ast.Assign(targets=targets) if any(_is_attribute(target) for target in targets):
                 return f"line {node.lineno} sets an attribute, which may be a row's"
@@ -42,11 +45,7 @@ def written_before(patient: Patient, session: str, line: int) -> str:
 
 def _runs_before(patient: Patient, line: int) -> Callable[[ast.stmt | ast.expr], bool]:
     """Tells what may run before a line: it stands above, or in a loop around both."""
-    loops = [
-        node
-        for node in own_nodes(patient.node)
-        if isinstance(node, ast.For | ast.AsyncFor | ast.While) and node.lineno < line <= (node.end_lineno or line)
-    ]
+    loops = [loop for loop in _loops(patient.node) if loop.lineno < line <= (loop.end_lineno or line)]
 
     def before(node: ast.stmt | ast.expr) -> bool:
         around = (loop.lineno <= node.lineno <= (loop.end_lineno or 0) for loop in loops)
@@ -55,8 +54,16 @@ def _runs_before(patient: Patient, line: int) -> Callable[[ast.stmt | ast.expr],
     return before
 
 
-def _place(node: ast.Call | ast.Assign | ast.AugAssign) -> tuple[int, int]:
-    return (node.lineno, node.col_offset)
+@lru_cache(maxsize=512)
+def _acts(definition: Definition) -> tuple[Act, ...]:
+    """What a function does that may write, in the order of the text."""
+    acts = (node for node in own_nodes(definition) if isinstance(node, Act))
+    return tuple(sorted(acts, key=lambda node: (node.lineno, node.col_offset)))
+
+
+@lru_cache(maxsize=512)
+def _loops(definition: Definition) -> tuple[Loop, ...]:
+    return tuple(node for node in own_nodes(definition) if isinstance(node, Loop))
 
 
 def _is_attribute(target: ast.expr) -> bool:
@@ -71,8 +78,9 @@ def _is_attribute(target: ast.expr) -> bool:
 
 
 def _states_a_write(call: ast.Call) -> bool:
-    names = {node.id for node in ast.walk(call) if isinstance(node, ast.Name)}
-    attributes = {node.attr for node in ast.walk(call) if isinstance(node, ast.Attribute)}
+    nodes = below(call)
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     return bool((names | attributes) & STATEMENTS)
 
 
@@ -83,12 +91,7 @@ def _is_given(patient: Patient, call: ast.Call, session: str) -> bool:
         return True
     match call.func:
         case ast.Attribute(value=ast.Name(id=name)):
-            return any(
-                isinstance(node, ast.Assign)
-                and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
-                and session in names_in(node.value)
-                for node in own_nodes(patient.node)
-            )
+            return any(session in names_in(value) for value in assigned(patient.node).get(name, ()))
     return False
 
 

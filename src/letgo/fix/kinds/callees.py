@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from letgo.fix.nodes import Definition, spelled
 from letgo.fix.patient import Patient
-from letgo.fix.syntax import Definition, spelled
 from letgo.fix.texts import Unfixable
 from letgo.holds import Site
 from letgo.source.names import FunctionSymbol

@@ -5,9 +5,9 @@ from functools import partial
 
 from letgo.fix.edits import insert
 from letgo.fix.kinds.returns import return_after
+from letgo.fix.nodes import With, spelled
 from letgo.fix.patient import Patient
 from letgo.fix.repair import Draft, Proposal, drafted, together
-from letgo.fix.syntax import With, spelled
 from letgo.fix.texts import Unfixable
 from letgo.holds import Misuse, MisuseKind
 

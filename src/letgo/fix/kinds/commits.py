@@ -4,10 +4,10 @@ import ast
 
 from letgo.fix.kinds.returns import return_after
 from letgo.fix.kinds.waits import is_async
+from letgo.fix.nodes import With, own_nodes
 from letgo.fix.patient import Patient
 from letgo.fix.releasing import Session, is_entered_with
 from letgo.fix.repair import NOTHING, Draft, Proposal, drafted
-from letgo.fix.syntax import With, own_nodes
 from letgo.fix.texts import Unfixable
 from letgo.holds import Misuse, MisuseKind
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from letgo.fix.expiry import keeps_rows
 from letgo.fix.kinds.returns import return_after
 from letgo.fix.kinds.waits import is_async
+from letgo.fix.nodes import own_nodes
 from letgo.fix.patient import Patient
 from letgo.fix.releasing import Session, is_entered_with, locks_rows
 from letgo.fix.repair import NOTHING, Draft, Proposal, drafted
-from letgo.fix.syntax import own_nodes
 from letgo.fix.texts import Unfixable
 from letgo.fix.writes import written_before
 from letgo.holds import Source

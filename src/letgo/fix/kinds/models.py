@@ -3,9 +3,9 @@
 import ast
 from typing import NamedTuple
 
-from letgo.fix.patient import Patient, dotted, stores
+from letgo.fix.nodes import assigned, free_name, stores
+from letgo.fix.patient import Patient, dotted
 from letgo.fix.plain import Values, is_mapped, is_model
-from letgo.fix.syntax import free_name, own_nodes
 from letgo.lifetime.categories import last_name
 from letgo.source.names import ClassSymbol, External, FunctionSymbol
 from letgo.source.program import Attr, Call, Const, Field, Item, Name
@@ -112,7 +112,7 @@ def _rows(patient: Patient, values: Values, node: ast.expr, depth: int = 0) -> i
             value = patient.reaching(node)
             if value is not None:
                 return _rows(patient, values, value, depth + 1)
-            counts = {_rows(patient, values, part, depth + 1) for part in _assigned(patient, name)}
+            counts = {_rows(patient, values, part, depth + 1) for part in assigned(patient.node).get(name, ())}
             if counts:
                 return counts.pop() if len(counts) == 1 and _is_only_assigned(patient, name) else None
             return _injected(patient, values, name)
@@ -147,16 +147,8 @@ def _declared_rows(values: Values, symbol: FunctionSymbol) -> int | None:
     return count if isinstance(cls, ClassSymbol) and is_mapped(values, cls) else None
 
 
-def _assigned(patient: Patient, name: str) -> list[ast.expr]:
-    return [
-        node.value
-        for node in own_nodes(patient.node)
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
-    ]
-
-
 def _is_only_assigned(patient: Patient, name: str) -> bool:
-    return stores(patient.node, name) == len(_assigned(patient, name))
+    return stores(patient.node, name) == len(assigned(patient.node).get(name, ()))
 
 
 def _leads_to(node: ast.expr, sessions: frozenset[str]) -> bool:

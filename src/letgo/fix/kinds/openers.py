@@ -6,11 +6,11 @@ from functools import partial
 from letgo.fix.edits import Edit
 from letgo.fix.imports import from_library
 from letgo.fix.kinds.waits import is_async
+from letgo.fix.nodes import names_in
 from letgo.fix.ownership import BLOCKS
 from letgo.fix.patient import Patient
 from letgo.fix.plain import Values
 from letgo.fix.repair import Draft, Proposal, drafted, together
-from letgo.fix.syntax import names_in
 from letgo.fix.texts import Unfixable
 from letgo.holds import MisuseKind
 from letgo.lifetime.categories import last_name

@@ -7,12 +7,12 @@ from typing import NamedTuple, TypeGuard
 from letgo.fix.edits import Edit
 from letgo.fix.imports import from_library
 from letgo.fix.kinds.models import is_row, may_not_fit, validated
+from letgo.fix.nodes import free_name, names_in, own_nodes
 from letgo.fix.ownership import End, end_of
 from letgo.fix.patient import Patient
 from letgo.fix.plain import Values
 from letgo.fix.releasing import Session, doubts_of_callers, is_entered_with, module_name
 from letgo.fix.repair import NOTHING, Draft, Left, Proposal, together
-from letgo.fix.syntax import free_name, names_in, own_nodes
 from letgo.fix.tested import called
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding

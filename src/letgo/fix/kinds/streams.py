@@ -5,10 +5,10 @@ from functools import partial
 
 from letgo.fix.edits import Edit
 from letgo.fix.kinds.waits import is_async
+from letgo.fix.nodes import free_name, names_in, own_nodes
 from letgo.fix.patient import Patient
 from letgo.fix.releasing import Session
 from letgo.fix.repair import Draft, Proposal, drafted, together
-from letgo.fix.syntax import free_name, names_in, own_nodes
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
 from letgo.source.names import FunctionSymbol

@@ -6,9 +6,10 @@ from functools import partial
 
 from letgo.fix.edits import Edit
 from letgo.fix.imports import from_code, from_library
+from letgo.fix.nodes import Definition
 from letgo.fix.patient import Patient
 from letgo.fix.repair import Draft, Proposal, drafted, together
-from letgo.fix.syntax import Definition, Syntax
+from letgo.fix.syntax import Syntax
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
 from letgo.lifetime.dependencies import Dependency

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from letgo.fix.edits import Edit
 from letgo.fix.expiry import keeps_rows
 from letgo.fix.kinds.callees import inside, parted
+from letgo.fix.nodes import With, free_name, names_in, own_nodes, spelled
 from letgo.fix.patient import Patient
 from letgo.fix.releasing import Session, doubts_of_callers, is_entered_with, locks_rows
 from letgo.fix.repair import NOTHING, Draft, Left, Proposal, Repair
-from letgo.fix.syntax import With, free_name, names_in, own_nodes, spelled
 from letgo.fix.texts import Unfixable
 from letgo.fix.writes import written_before
 from letgo.holds import MisuseKind, Origin, Site, Source, WaitKind
