@@ -4,19 +4,13 @@
 arguments goes into the query (GET, HEAD, DELETE) or into a JSON body.
 """
 
-import json
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, best_match
-from jsonschema.protocols import Validator
-from referencing import Registry
-
-from letgo_gateway.upstreams.errors import Garbage, UpstreamError
+from letgo_gateway.upstreams.arguments import check
+from letgo_gateway.upstreams.errors import Garbage
 from letgo_gateway.upstreams.http import Http, Response, Url, follow, within
 from letgo_gateway.upstreams.messages import INVALID_PARAMS, Failure, dumps, loads
 
@@ -102,28 +96,3 @@ async def result_of(response: Response) -> dict[str, Any]:
         if isinstance(value, dict):
             result["structuredContent"] = value
     return result
-
-
-def check(schema: object, arguments: Mapping[str, Any]) -> None:
-    """Raises `Failure` if the schema does not allow these arguments."""
-    if not isinstance(schema, Mapping) or not schema:
-        return
-    validator = _validator(dumps(schema))
-    try:
-        error = best_match(validator.iter_errors(arguments))
-    except RecursionError:
-        raise Failure(INVALID_PARAMS, "the arguments are nested too deeply") from None
-    if error is not None:
-        where = "/".join(str(step) for step in error.absolute_path)
-        raise Failure(INVALID_PARAMS, f"{where or 'arguments'}: {error.message}")
-
-
-@lru_cache(maxsize=1024)
-def _validator(schema: str) -> Validator:
-    value = json.loads(schema)
-    try:
-        Draft202012Validator.check_schema(value)
-    except SchemaError as error:
-        raise UpstreamError(f"the tool's schema is no JSON Schema: {error.message}") from error
-    # An empty registry: a `$ref` to another address is never fetched.
-    return Draft202012Validator(value, registry=Registry())
