@@ -56,9 +56,9 @@ def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tup
 
 def _check_out(frame: Frame, world: World, key: Key, line: int) -> None:
     """A Connection is checked out when it is made, not with its first statement as a session's is."""
-    name = frame.traits_of(key).source.name
-    if name.startswith("engine."):
-        arm(frame, world, key, Chain(frame.at(line), (), True, name.removeprefix("engine.")))
+    traits = frame.traits_of(key)
+    if traits.is_connection:
+        arm(frame, world, key, Chain(frame.at(line), (), True, traits.source.name.removeprefix("engine.")))
         frame.touched = False  # if that fails, there is nothing to give back
 
 

@@ -21,8 +21,8 @@ def arm(frame: Frame, world: World, key: Key, opened: Chain) -> None:
     """A statement runs: the session takes a connection and begins a transaction unless it is in one."""
     state = world.sessions.get(key, UNTOUCHED)
     traits = frame.traits_of(key)
-    if state.phases == OPEN:
-        return
+    if state.phases == OPEN or (traits.is_connection and state.phases == CLOSED):
+        return  # a closed Connection raises, where a Session would begin anew
     began = state.opened if state.is_open else opened
     world.sessions[key] = state._replace(phases=OPEN, opened=began, expired=False)
     if not state.is_open and not traits.pinned:  # a bound session uses the connection that is there
@@ -63,6 +63,7 @@ def nest(frame: Frame, world: World, key: Key | None, opened: Chain, released: f
             if traits.owned and not traits.pinned:
                 second = frame.traits_of(key).source.name if key else ""
                 certain = opened.certain and traits.certain and (state.opened is None or state.opened.certain)
+                certain = certain and not traits.is_connection  # of which engine isn't known, and each has its pool
                 frame.analysis.misuse(
                     MisuseKind.NESTED, frame.site, traits.source, opened.first, certain,
                     _way_to_second(frame.site, state.opened, opened), second,

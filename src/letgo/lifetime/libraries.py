@@ -252,7 +252,7 @@ WAITS: tuple[Row, ...] = (
     Row("supabase|postgrest.**.table|from_|rpc.**.execute", EXTERNAL),
     Row("digitalocean|pydo|hcloud|linode_api4|CloudFlare|cloudflare|heroku3|vercel", EXTERNAL),
     # --- other services' SDKs ---------------------------------------------------------------------------------------
-    Row("stripe", EXTERNAL, "Webhook WebhookSignature util construct_event"),
+    Row("stripe", EXTERNAL, "Event Webhook WebhookSignature util construct_event"),
     Row(
         "braintree|paypalrestsdk|paypalcheckoutsdk|square|adyen|Adyen|razorpay|mollie|gocardless_pro", EXTERNAL,
         "util utility",

@@ -80,6 +80,11 @@ class Traits(NamedTuple):
     shared: bool
     certain: bool
 
+    @property
+    def is_connection(self) -> bool:
+        """Whether it is an engine's Connection: checked out when it is made, and of no use once it is closed."""
+        return self.source.name.startswith("engine.")
+
 
 NOWHERE = Site("", 0, "")
 """The place of a source that is everywhere: each function that uses it is told as its place."""

@@ -101,7 +101,7 @@ def retried_with_the_transaction_open(order_id: int) -> None:
         order = db.get_one(Order, order_id)
         for attempt in range(3):
             try:
-                order.state = "sent"  # expect: LG505
+                order.state = "sent"
                 db.commit()
                 break
             except OSError:

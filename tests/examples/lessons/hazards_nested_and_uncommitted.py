@@ -3,7 +3,7 @@
 import asyncio
 
 from fastapi import Depends, FastAPI
-from sqlalchemy import update
+from sqlalchemy import create_engine, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -164,3 +164,11 @@ def written_in_vain_because_of_an_exception(order_id: int) -> None:
             db.commit()
         except ValueError:
             print("not written")
+
+
+def a_name_that_means_another_connection_later(urls: list[str]) -> None:
+    with create_engine("sqlite://").connect() as connection:
+        for url in urls:
+            connection.execute(select(1))
+            with create_engine(url).connect() as connection:  # expect: LG504
+                connection.execute(select(1))
