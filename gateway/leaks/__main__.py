@@ -233,7 +233,10 @@ async def coherence_scene(
     one = Caller(ports[0])
     await log_in(one, password)
     workers = coherence.Workers(one, Caller(ports[1], one.token))
-    return [change for _ in range(repeats) for change in await coherence.changes(workers, cut)]
+    try:
+        return [change for _ in range(repeats) for change in await coherence.changes(workers, cut)]
+    finally:
+        workers.close()
 
 
 def milliseconds(seconds: float) -> str:

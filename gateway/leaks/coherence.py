@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -32,11 +33,22 @@ class Change(NamedTuple):
     seconds: float
 
 
-class Workers(NamedTuple):
-    """The same administrator at two workers."""
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The same person at two workers; `made` are all who were made on the way, to be closed in the end."""
 
     one: Caller
     other: Caller
+    made: list[Caller] = field(default_factory=list)
+
+    def at(self, worker: Caller, token: str | None = None) -> Caller:
+        """Somebody else at one of the workers."""
+        self.made.append(Caller(worker.port, token))
+        return self.made[-1]
+
+    def close(self) -> None:
+        for caller in (self.one, self.other, *self.made):
+            caller.close()
 
 
 Cut = Callable[[], None]
@@ -124,12 +136,12 @@ async def somebody(workers: Workers) -> tuple[str, Workers]:
     """A new user: the id, and they at both workers."""
     email = f"{uuid4().hex[:8]}@example.com"
     made = await ask(workers.one, "POST", "/auth/email/users", {"email": email, "name": "Somebody"})
-    own = Caller(workers.one.port)
+    own = workers.at(workers.one)
     login = {"email": email, "password": made["password"]}
     own.token = (await ask(own, "POST", "/auth/login", login))["access_token"]
     body = {"old": made["password"], "new": f"a password of {email}"}
     own.token = (await ask(own, "POST", "/auth/email/change-password", body))["access_token"]
-    return made["user"]["id"], Workers(own, Caller(workers.other.port, own.token))
+    return made["user"]["id"], Workers(own, workers.at(workers.other, own.token))
 
 
 def status_of(caller: Caller, path: str, status: int) -> True_:
@@ -141,7 +153,7 @@ def status_of(caller: Caller, path: str, status: int) -> True_:
 
 async def of_tokens(workers: Workers, cut: Cut) -> list[Change]:
     made = await ask(workers.one, "POST", "/tokens", {"name": uuid4().hex})
-    there = Caller(workers.other.port, made["secret"])
+    there = workers.at(workers.other, made["secret"])
     found = [await known("token: made", status_of(there, "/tools", 200))]
     cut()
     await ask(workers.one, "DELETE", f"/tokens/{made['token']['id']}")

@@ -1,87 +1,61 @@
-"""Two workers on one database: what one changes, the other knows within a second."""
+"""Two workers on one database: what is changed at one, the other knows within a second."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from gateway.tests.serving import Caller, RunningGateway, StartGateway
+from gateway.leaks.asking import Caller
+from gateway.leaks.coherence import NEW, Cut, Workers, changes, cut_of, no_cut
+from gateway.tests.mcp.serving import in_loop
+from gateway.tests.mcp.test_joined import admin, running
+from gateway.tests.serving import StartGateway
+from sqlalchemy import make_url
 
-TOOL = {"name": "echo", "url": "https://api.example/echo", "method": "GET", "visibility": "public"}
-Workers = tuple[RunningGateway, RunningGateway]
-PATIENCE = 20.0
-"""For a busy machine. What was promised, a second, is asserted of the means: see the intervals below."""
+from letgo_gateway.registry.kinds import KINDS
 
-
-def within(true: Callable[[], bool]) -> float:
-    """How long it took, in seconds."""
-    began = time.monotonic()
-    while not true():
-        assert time.monotonic() - began < PATIENCE, "the other worker has not learned of it"
-        time.sleep(0.005)
-    return time.monotonic() - began
+LONG = 3600.0
+NOWHERE = "postgresql://127.0.0.1:1/nowhere"
+PATIENCE = 30.0
+"""For a busy machine. A second is promised, and measured by `make bench-gateway-leaks`."""
 
 
-def elsewhere(worker: RunningGateway, caller: Caller) -> Caller:
-    return Caller(worker.client, caller.token, caller.id, caller.email)
+@pytest.fixture(params=["notified", "cut", "asking"])
+def way(request: pytest.FixtureRequest, database_url: str) -> Iterator[tuple[dict[str, Any], Cut]]:
+    """With notifications alone; with these cut off right before each change; with nothing but asking.
 
-
-@pytest.fixture(params=["notified", "asking"])
-def workers(
-    start: StartGateway, request: pytest.FixtureRequest, database_url: str
-) -> tuple[RunningGateway, RunningGateway]:
-    """With notifications alone, and with nothing but asking, as on SQLite and behind PgBouncer."""
-    if request.param == "asking":
-        nowhere = "postgresql://127.0.0.1:1/nowhere" if database_url.startswith("postgresql") else None
-        return start(listen_url=nowhere), start(listen_url=nowhere)
-    if not database_url.startswith("postgresql"):
+    Returns the settings of the workers, and what cuts.
+    """
+    postgres = make_url(database_url).get_backend_name() == "postgresql"
+    if not postgres and request.param != "asking":
         pytest.skip("SQLite notifies nobody")
-    return start(changes_interval=3600), start(changes_interval=3600)
+    match request.param:
+        case "notified":
+            yield {"changes_interval": LONG}, no_cut
+        case "cut":
+            yield {}, cut_of(database_url)
+        case "asking":
+            yield {"listen_url": NOWHERE} if postgres else {}, no_cut
 
 
-def test_a_change_of_a_registry_is_seen_by_the_other_worker(workers: Workers) -> None:
-    one, other = workers
-    ann = one.user("ann")
-    there = elsewhere(other, ann)
-
-    def names() -> list[str]:
-        return [tool["name"] for tool in there.get("/tools")["items"]]
-
-    assert names() == []
-    tool = ann.post("/tools", TOOL)
-    within(lambda: names() == ["echo"])
-    ann.patch(f"/tools/{tool['id']}", {"version": 1, "name": "better"})
-    within(lambda: names() == ["better"])
-    there.delete(f"/tools/{tool['id']}")
-    within(lambda: ann.get("/tools")["items"] == [])
-
-
-def test_a_revoked_token_and_a_user_switched_off_are_refused_by_the_other_worker(
-    workers: Workers,
+@in_loop
+async def test_whatever_is_changed_at_one_worker_is_known_to_the_other(
+    prepared: Any, database_url: str, way: tuple[dict[str, Any], Cut]
 ) -> None:
-    one, other = workers
-    ann = one.user("ann")
-    given = ann.post("/tokens", {"name": "laptop"})
-    token, session = Caller(other.client, given["secret"]), elsewhere(other, ann)
-    token.get("/tools")
-    session.get("/tools")
-    ann.delete(f"/tokens/{given['token']['id']}")
-    within(lambda: token.raw("GET", "/tools").status_code == 401)
-    session.get("/tools")
-    one.admin.patch(f"/auth/email/users/{ann.id}", {"active": False})
-    within(lambda: session.raw("GET", "/tools").status_code == 401)
-
-
-def test_who_leaves_a_team_loses_sight_of_it_on_the_other_worker(
-    workers: Workers,
-) -> None:
-    one, other = workers
-    team = one.team("books", "ann", bob="member")
-    one.user("ann").post("/tools", TOOL | {"visibility": "team", "team_id": team})
-    bob = one.user("bob")
-    there = elsewhere(other, bob)
-    within(lambda: len(there.get("/tools")["items"]) == 1)
-    one.user("ann").delete(f"/teams/{team}/members/{bob.id}")
-    within(lambda: there.get("/tools")["items"] == [])
+    settings, cut = way
+    async with (
+        running(database_url, **settings) as one,
+        running(database_url, **settings) as other,
+        admin(one, prepared) as administrator,
+    ):
+        ports = [int(url.rpartition(":")[2]) for url in (one, other)]
+        workers = Workers(*(Caller(port, administrator.token) for port in ports))
+        try:
+            found = await changes(workers, cut)
+        finally:
+            workers.close()
+    assert all(change.seconds < PATIENCE for change in found), found
+    assert {kind.topic for kind in KINDS} == NEW.keys()
+    assert {change.what.partition(":")[0] for change in found} > NEW.keys()
 
 
 def test_the_intervals_keep_the_promise_of_a_second(start: StartGateway) -> None:
