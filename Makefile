@@ -81,7 +81,7 @@ bench-stall: .venv/dev.stamp ## Measure examples/stall with more and more users,
 	@$(BIN)/python -m benchmarks.stall --write docs/stall.md
 
 bench-guard: .venv/dev.stamp ## Measure what install and the guard cost a small real app, side by side with the app alone
-	@$(BIN)/python -m benchmarks.guard_cost
+	@$(BIN)/python -m benchmarks.guard_cost --write docs/cost.md
 
 bench-streams: .venv/dev.stamp ## Measure how soon an app answers while 500 slow streams are open
 	@$(BIN)/python -m benchmarks.streams --write docs/streams.md

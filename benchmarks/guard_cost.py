@@ -13,9 +13,12 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
 
+from benchmarks.__main__ import machine
 from benchmarks.guard_calls import calls
 from benchmarks.serving import Server, serving
 from letgo.prove.postgres import embedded_postgres
@@ -30,6 +33,26 @@ WAYS = {
 ALONE = next(iter(WAYS))
 CLIENTS = 8
 PATHS = ("/sync", "/async")
+
+
+INTRODUCTION = """# What letgo costs at run time
+
+`make bench-guard` measures a small FastAPI app (one query a request, uvicorn, Postgres) without letgo, with
+[`install(app)`](runtime.md) and with [the guard](guard.md), side by side.
+These figures: {machine}; {of_what}; server, Postgres and clients on the same cores.
+
+## Functions called
+
+How many functions in Python one request calls, from the app's first to its last. It is the same on every machine.
+"""
+TURNS = """
+## Throughput and processor time
+
+{clients} clients ask again as soon as they are answered. Medians of {rounds} rounds, in which the servers take turns in
+random order; they are started {restarts} times. What a turn is to that of the app alone in the same round: the median,
+and in brackets the middle half of all rounds. *The app beside itself* is a second server with the same app: differences
+as small as its own can't be told from none.
+"""
 
 
 class Round(NamedTuple):
@@ -137,13 +160,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of each start and endpoint")
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each turn lasts")
     parser.add_argument("--calls", action="store_true", help="count the functions that are called, and no more")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
     given = parser.parse_args()
-    print("\n".join(table_of_calls()), flush=True)
-    if not given.calls:
-        measured: dict[tuple[str, str], list[Round]] = {}
-        for path, way, figures in measure(given.restarts, given.rounds, given.seconds):
-            measured.setdefault((path, way), []).append(figures)
-        print("\n".join(["", *table(measured)]))
+    called = table_of_calls()
+    print("\n".join(called), flush=True)
+    if given.calls:
+        return
+    measured: dict[tuple[str, str], list[Round]] = {}
+    for path, way, figures in measure(given.restarts, given.rounds, given.seconds):
+        measured.setdefault((path, way), []).append(figures)
+    taken = table(measured)
+    print("\n".join(["", *taken]))
+    if given.write:
+        given.write.write_text(page(called, taken, given.restarts, given.restarts * given.rounds))
+
+
+def page(called: Sequence[str], taken: Sequence[str], restarts: int, rounds: int) -> str:
+    of_what = ", ".join(f"{name} {version(name)}" for name in ("fastapi", "sqlalchemy", "uvicorn", "psycopg"))
+    return "\n".join([INTRODUCTION.format(machine=machine(), of_what=of_what), *called,
+                      TURNS.format(clients=CLIENTS, rounds=rounds, restarts=restarts), *taken, ""])  # fmt: skip
 
 
 if __name__ == "__main__":
