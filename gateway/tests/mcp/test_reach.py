@@ -69,7 +69,8 @@ async def test_a_redirect_is_judged_like_a_first_address_and_takes_no_credential
 
         async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await read_request(reader)
-            writer.write(f"HTTP/1.1 302 Found\r\nlocation: {answers[0]}\r\ncontent-length: 0\r\n\r\n".encode())
+            head = f"HTTP/1.1 302 Found\r\nlocation: {answers[0]}\r\ncontent-length: 0\r\n"
+            writer.write(head.encode() + b"connection: close\r\n\r\n")
 
         async with listening(redirect) as first:
             http = Http(Reach(("127.0.0.1", "localhost")))

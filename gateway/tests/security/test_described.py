@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
 from letgo_gateway.upstreams.addresses import Reach
 from letgo_gateway.upstreams.errors import Unreachable
 
-EXAMPLES = int(os.environ.get("LETGO_FUZZ_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("LETGO_FUZZ_EXAMPLES", "2"))
 """For each operation, of what fits its schema and of what does not; `make fuzz` takes more."""
 CHECKS = [
     not_a_server_error,
