@@ -9,7 +9,7 @@ connection is lost.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import inf
 from time import monotonic
 from typing import Literal, ParamSpec, TypeAlias, TypeVar, get_args
@@ -70,6 +70,8 @@ class Changes:
         self._interval = interval
         self._known_at = -inf
         self._listeners: list[Callable[[frozenset[str]], None]] = []
+        self._unheard = asyncio.Event()
+        """Set when there may be changes that were told while nobody listened."""
 
     def subscribe(self, listener: Callable[[frozenset[str]], None]) -> None:
         """Have `listener` called with the topics that have changed, in the event loop; it must be quick."""
@@ -123,7 +125,8 @@ class Changes:
         await self.refresh()
         tasks = [asyncio.create_task(self._ask())]
         if self._direct.get_backend_name() == "postgresql":
-            tasks.append(asyncio.create_task(keep_listening(self._direct, CHANNEL, self._told, self._interval)))
+            listening = keep_listening(self._direct, CHANNEL, self._told, self._interval, self._connected)
+            tasks.append(asyncio.create_task(listening))
         try:
             yield
         finally:
@@ -133,13 +136,20 @@ class Changes:
 
     async def _ask(self) -> None:
         while True:
-            await asyncio.sleep(self._interval)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._unheard.wait()
+            self._unheard.clear()
             try:
                 await self.refresh()
             except DatabaseBusy as error:
                 log.warning("changes are not known: %s", error)
             except Exception:
                 log.exception("changes are not known")
+
+    def _connected(self, connection: object | None) -> None:
+        if connection is not None:
+            self._unheard.set()
 
     def _told(self, payload: str) -> None:
         pairs = (pair.partition("=") for pair in payload.split(","))

@@ -173,7 +173,7 @@ class StdioSession:
                     await self._process.stdin.drain()
             except TimeoutError:
                 raise TooSlow("the process does not read its input") from None
-            except OSError as error:
+            except (OSError, RuntimeError) as error:  # uvloop's for a pipe that is closed
                 raise Unreachable("the process has ended") from error
 
     def cancel(self, id: int) -> None:
