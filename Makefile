@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo gateway conformance prove audit audit-dependencies fuzz test test-matrix lint types contracts self verify bench bench-stall bench-guard bench-streams bench-load lock clean
+.PHONY: help setup demo gateway conformance prove audit audit-dependencies fuzz test test-matrix lint types contracts self verify bench bench-stall bench-guard bench-streams bench-gateway-leaks bench-load lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -85,6 +85,9 @@ bench-guard: .venv/dev.stamp ## Measure what install and the guard cost a small 
 
 bench-streams: .venv/dev.stamp ## Measure how soon an app answers while 500 slow streams are open
 	@$(BIN)/python -m benchmarks.streams --write docs/streams.md
+
+bench-gateway-leaks: .venv/dev.stamp ## Measure the gateway beside upstreams, a Postgres and a worker with troubles
+	@$(BIN)/python -m gateway.leaks --write docs/gateway-leaks.md
 
 bench-load: .venv/dev.stamp ## Measure what it costs to make load, beside wrk, aiohttp and Locust where they are there
 	@$(BIN)/python -m benchmarks.load --write docs/load.md
