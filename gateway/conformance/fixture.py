@@ -15,6 +15,7 @@ from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
 from mcp.server.mcpserver.prompts.base import Prompt, UserMessage
 from mcp.server.streamable_http import EventCallback, EventId, EventMessage, EventStore, StreamId
 from mcp.shared.exceptions import MCPError
+from mcp.shared.message import ServerMessageMetadata
 from mcp.types import (
     INVALID_REQUEST,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
@@ -214,14 +215,13 @@ async def answers(ctx: Context, state: str | None = None, **requests: Asked) -> 
 
 
 async def answer(ctx: Context, request: Asked) -> ElicitResult | CreateMessageResult | ListRootsResult:
+    """Ask in the stream of the request; for roots, in that of what comes unasked."""
+    related = ServerMessageMetadata(related_request_id=ctx.request_id)
     match request:
-        case ElicitRequest(params=ElicitRequestFormParams(message=said, requested_schema=schema)):
-            return await ctx.session.elicit(said, schema, related_request_id=ctx.request_id)
-        case CreateMessageRequest(params=params):
-            tokens = params.max_tokens
-            return await ctx.session.create_message(
-                params.messages, max_tokens=tokens, related_request_id=ctx.request_id
-            )
+        case ElicitRequest():
+            return await ctx.session.send_request(request, ElicitResult, metadata=related)
+        case CreateMessageRequest():
+            return await ctx.session.send_request(request, CreateMessageResult, metadata=related)
     return await ctx.session.list_roots()
 
 
@@ -447,6 +447,8 @@ async def test_trigger_tool_change(ctx: Context) -> str:
     server.add_tool(passing, name="test_passing_tool")
     server.remove_tool("test_passing_tool")
     await ctx.notify_tools_changed()
+    if ctx.protocol_version != MODERN:
+        await ctx.session.send_tool_list_changed()
     return "changed"
 
 
@@ -456,6 +458,8 @@ async def test_trigger_prompt_change(ctx: Context) -> str:
     server.add_prompt(Prompt.from_function(passing, name="test_passing_prompt", description="passing"))
     server.remove_prompt("test_passing_prompt")
     await ctx.notify_prompts_changed()
+    if ctx.protocol_version != MODERN:
+        await ctx.session.send_prompt_list_changed()
     return "changed"
 
 

@@ -1,167 +1,233 @@
-"""Whatever an upstream says reaches the client as it was said, in all four pairings of eras and over stdio."""
+"""Whatever an upstream says reaches the client as it was said: through the whole gateway, in all pairings of eras.
+
+Each check is made by clients of both eras, on three ways: to an upstream that knows the legacy era alone, to one that
+knows the modern era alone, and to one on stdio that knows both. What the gateway passes on is compared with what
+the upstream says when it is asked directly.
+"""
 
 import asyncio
-import sys
-from collections.abc import Awaitable, Callable
-from typing import Any
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 
 import pytest
-from gateway.conformance.memory import gateway, registered
-from gateway.tests.mcp.conftest import FIXTURE
-from gateway.tests.mcp.serving import Json, RawClient, client, data_of, following, in_loop, meta, modern_headers, serve
+from gateway.tests.mcp.serving import Json, in_loop
+from gateway.tests.mcp.talking import LEGACY, MODERN, PREFIX, Talk, talk
 
-from letgo_gateway.upstreams.calls import Era
+Check = Callable[[Talk, Talk], Awaitable[None]]
 
+OF_THE_ERA = frozenset({"resultType", "ttlMs", "cacheScope"})
+"""What the eras say beside a result, each in its way."""
+NOT_FOUND = (-32002, -32602)
+"""A resource that is not there, in either era."""
+WATCHED = "test://watched-resource"
 
-async def call(caller: RawClient, era: Era, tool: str, **arguments: Any) -> Json:
-    asked = caller.modern if era == "modern" else caller.legacy
-    answer = await asked("tools/call", name=tool, arguments=arguments)
-    result: Json = answer["result"]
-    return result
-
-
-async def content_of_every_kind_arrives_in_both_eras(caller: RawClient) -> None:
-    await caller.initialize()
-    for era in ("legacy", "modern"):
-        assert (await call(caller, era, "test_simple_text"))["content"][0]["text"].startswith("This is a simple")
-        assert (await call(caller, era, "test_image_content"))["content"][0]["mimeType"] == "image/png"
-        assert (await call(caller, era, "test_audio_content"))["content"][0]["type"] == "audio"
-        mixed = await call(caller, era, "test_multiple_content_types")
-        assert [one["type"] for one in mixed["content"]] == ["text", "image", "resource"]
-        reading = await call(caller, era, "structured", place="Oslo")
-        assert reading["structuredContent"] == {"celsius": 21.5, "place": "Oslo"}
-        failed = await call(caller, era, "test_error_handling")
-        assert failed["isError"] and "test_error_handling" in failed["content"][0]["text"]
-
-
-async def progress_has_the_token_of_the_client(caller: RawClient) -> None:
-    await caller.initialize()
-    for era in ("legacy", "modern"):
-        params: Json = {"name": "test_tool_with_progress", "arguments": {}}
-        token = {"progressToken": f"mine-{era}"}
-        headers = modern_headers("tools/call", params) if era == "modern" else caller.legacy_headers()
-        params["_meta"] = meta(**token) if era == "modern" else token
-        messages = caller.messages(await caller.post("tools/call", params, headers))
-        told = [one["params"] for one in messages if one.get("method") == "notifications/progress"]
-        assert [one["progress"] for one in told] == [0, 50, 100]
-        assert {one["progressToken"] for one in told} == {f"mine-{era}"}
-
-
-async def definitions_are_listed_as_the_upstream_gives_them(caller: RawClient) -> None:
-    await caller.initialize()
-    for answer in (await caller.legacy("tools/list"), await caller.modern("tools/list")):
-        tools = {tool["name"]: tool for tool in answer["result"]["tools"]}
-        assert list(tools) == sorted(tools)
-        schema = tools["json_schema_2020_12_tool"]["inputSchema"]
-        assert schema["$defs"]["address"]["$anchor"] == "addressDef" and schema["additionalProperties"] is False
-        assert tools["structured"]["outputSchema"]["required"] == ["celsius", "place"]
-
-
-async def resources_prompts_and_completions_are_answered_by_their_upstream(caller: RawClient) -> None:
-    await caller.initialize()
-    for ask in (caller.legacy, caller.modern):
-        read = (await ask("resources/read", uri="test://template/7/data"))["result"]["contents"][0]
-        assert '"id": "7"' in read["text"]
-        prompt = await ask("prompts/get", name="test_prompt_with_arguments", arguments={"arg1": "a", "arg2": "b"})
-        assert "arg1='a', arg2='b'" in prompt["result"]["messages"][0]["content"]["text"]
-        ref = {"type": "ref/prompt", "name": "test_prompt_with_arguments"}
-        completed = await ask("completion/complete", ref=ref, argument={"name": "arg1", "value": "par"})
-        assert completed["result"]["completion"]["values"] == ["paris", "park", "party"]
-
-
-async def a_modern_client_answers_the_question_of_any_upstream(caller: RawClient) -> None:
-    able = {"elicitation": {}}
-    tool: Json = {"name": "test_input_required_result_multi_round", "arguments": {}}
-    first = (await caller.modern("tools/call", able, **tool))["result"]
-    assert first["resultType"] == "input_required"
-    second = (await caller.modern("tools/call", able, **tool, **answered(first, {"name": "Ada"})))["result"]
-    assert second["resultType"] == "input_required" and second["requestState"] != first["requestState"]
-    last = (await caller.modern("tools/call", able, **tool, **answered(second, {"color": "blue"})))["result"]
-    assert last["content"][0]["text"] == "Ada likes blue"
-
-
-def answered(result: Json, content: Json) -> Json:
-    key = next(iter(result["inputRequests"]))
-    return {
-        "inputResponses": {key: {"action": "accept", "content": content}},
-        "requestState": result["requestState"],
-    }
-
-
-async def a_legacy_client_is_asked_in_the_stream_of_its_request(caller: RawClient) -> None:
-    await caller.initialize(elicitation={})
-    body = {"jsonrpc": "2.0", "id": 77, "method": "tools/call"}
-    body |= {"params": {"name": "test_elicitation", "arguments": {"message": "Who?"}}}
-    messages = []
-    async with caller.http.stream("POST", caller.url, json=body, headers=caller.legacy_headers()) as response:
-        async for line in response.aiter_lines():
-            if not line.startswith("data: {"):
-                continue
-            messages.append(data_of(line))
-            if messages[-1].get("method") == "elicitation/create":
-                result = {"action": "accept", "content": {"response": "me"}}
-                answer = {"jsonrpc": "2.0", "id": messages[-1]["id"], "result": result}
-                taken = await caller.http.post(caller.url, json=answer, headers=caller.legacy_headers())
-                assert taken.status_code == 202
-    assert messages[-1]["id"] == 77
-    assert 'content={"response": "me"}' in messages[-1]["result"]["content"][0]["text"]
-
-
-async def who_subscribes_to_a_resource_hears_of_it(caller: RawClient) -> None:
-    uri = "test://watched-resource"
-    params: Json = {"notifications": {"resourceSubscriptions": [uri]}, "_meta": meta()}
-    body = {"jsonrpc": "2.0", "id": 5, "method": "subscriptions/listen", "params": params}
-    headers = modern_headers("subscriptions/listen", {})
-    async with caller.http.stream("POST", caller.url, json=body, headers=headers) as response:
-        lines = response.aiter_lines()
-        acknowledged = await following(lines)
-        assert acknowledged["params"]["notifications"]["resourceSubscriptions"] == [uri]
-        await caller.modern("tools/call", name="touch", arguments={})
-        told = await following(lines)
-    assert told["method"] == "notifications/resources/updated"
-    assert told["params"]["uri"] == uri
-    assert told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == 5
-
-
-@in_loop
-async def test_a_legacy_client_hears_of_a_resource_in_its_own_stream(sdk_upstream: str) -> None:
-    one = registered("sdk", url=sdk_upstream)
-    uri = "test://watched-resource"
-    async with gateway(one, only="modern") as (app, _), serve(app) as url, client(url) as caller:
-        await caller.initialize()
-        async with caller.http.stream("GET", caller.url, headers=caller.legacy_headers()) as response:
-            assert response.status_code == 200
-            assert "error" not in await caller.legacy("resources/subscribe", uri=uri)
-            await asyncio.sleep(0)
-            await caller.legacy("tools/call", name="touch", arguments={})
-            told = await following(response.aiter_lines())
-        assert (told["method"], told["params"]["uri"]) == ("notifications/resources/updated", uri)
-
-
-CHECKS = (
-    content_of_every_kind_arrives_in_both_eras,
-    progress_has_the_token_of_the_client,
-    definitions_are_listed_as_the_upstream_gives_them,
-    resources_prompts_and_completions_are_answered_by_their_upstream,
-    a_modern_client_answers_the_question_of_any_upstream,
-    a_legacy_client_is_asked_in_the_stream_of_its_request,
-    who_subscribes_to_a_resource_hears_of_it,
+REQUESTS: tuple[tuple[str, Json], ...] = (
+    *(
+        ("tools/call", {"name": name, "arguments": arguments})
+        for name, arguments in (
+            ("test_simple_text", {}),
+            ("test_image_content", {}),
+            ("test_audio_content", {}),
+            ("test_embedded_resource", {}),
+            ("test_multiple_content_types", {}),
+            ("test_error_handling", {}),
+            ("structured", {"place": "Tromsø \u2028"}),
+            ("structured", {}),
+            ("annotated", {}),
+        )
+    ),
+    *(("resources/read", {"uri": f"test://{uri}"}) for uri in ("static-text", "static-binary", "annotated", "nothing")),
+    ("resources/read", {"uri": "test://template/a b/data"}),
+    ("prompts/get", {"name": "test_simple_prompt"}),
+    ("prompts/get", {"name": "test_prompt_with_image", "arguments": {}}),
+    ("prompts/get", {"name": "test_prompt_with_embedded_resource", "arguments": {"resourceUri": "test://a"}}),
+    ("prompts/get", {"name": "annotated_prompt", "arguments": {"name": "Ada"}}),
+    ("prompts/get", {"name": "test_prompt_with_arguments", "arguments": {"arg1": "a"}}),
+    (
+        "completion/complete",
+        {
+            "ref": {"type": "ref/prompt", "name": "test_prompt_with_arguments"},
+            "argument": {"name": "arg1", "value": "par"},
+            "context": {"arguments": {"arg2": "b"}},
+        },
+    ),
+    (
+        "completion/complete",
+        {
+            "ref": {"type": "ref/resource", "uri": "test://template/{id}/data"},
+            "argument": {"name": "id", "value": "park"},
+        },
+    ),
 )
 
 
-@pytest.mark.parametrize("upstream_era", ["legacy", "modern"])
+def bare(message: Json) -> str:
+    """A response without what the eras add; the order of its keys and its numbers are kept."""
+    if "error" in message:
+        error: Json = message["error"]
+        return json.dumps(["not found" if error["code"] in NOT_FOUND else error["code"], error["message"]])
+    result = {name: value for name, value in message["result"].items() if name not in OF_THE_ERA}
+    if "_meta" in result:
+        result["_meta"] = {name: value for name, value in result["_meta"].items() if not name.startswith(PREFIX)}
+    return json.dumps({name: value for name, value in result.items() if name != "_meta" or value})
+
+
+async def every_result_is_the_upstream_s_own(client: Talk, direct: Talk) -> None:
+    for method, params in REQUESTS:
+        expected, found = await direct.ask(method, **params), await client.ask(method, **params)
+        assert bare(found) == bare(expected), (method, params)
+        assert client.legacy or "result" not in found or found["result"]["resultType"] == "complete"
+
+
+async def every_definition_is_the_upstream_s_own(client: Talk, direct: Talk) -> None:
+    for method, member, key in (
+        ("tools/list", "tools", "name"),
+        ("prompts/list", "prompts", "name"),
+        ("resources/list", "resources", "uri"),
+        ("resources/templates/list", "resourceTemplates", "uriTemplate"),
+    ):
+        expected, found = [(await one.ask(method))["result"][member] for one in (direct, client)]
+        assert [one[key] for one in found] == sorted(one[key] for one in expected)
+        assert sorted(map(json.dumps, found)) == sorted(map(json.dumps, expected))
+
+
+async def progress_is_told_with_the_token_of_the_client(client: Talk, direct: Talk) -> None:
+    params: Json = {"name": "test_tool_with_progress", "arguments": {}}
+    for token in ("mine", 7, 0):
+        *told, response = await client.all("tools/call", **params, _meta={"progressToken": token})
+        assert [one["method"] for one in told] == ["notifications/progress"] * 3
+        said = {"progressToken": token, "total": 100}
+        steps = [said | {"progress": done, "message": f"Completed step {done} of 100"} for done in (0, 50, 100)]
+        assert [one["params"] for one in told] == steps
+        assert "error" not in response
+    assert len(await client.all("tools/call", **params)) == 1
+
+
+async def the_log_is_told_from_the_level_that_the_client_wants(client: Talk, direct: Talk) -> None:
+    for level, wanted in (("critical", ["critical"]), ("warning", ["warning", "critical"])):
+        client.log_level = level
+        if client.legacy:
+            assert "error" not in await client.ask("logging/setLevel", level=level)
+        *told, _ = await client.all("tools/call", name="logs_each_level", arguments={})
+        params = [{"level": one, "logger": "fixture", "data": {"at": one}} for one in wanted]
+        assert [one["params"] for one in told] == params
+
+
+async def meta_of_a_request_reaches_the_upstream(client: Talk, direct: Talk) -> None:
+    meta = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "example.com/x": {"a": [1, None]}}
+    told = (await client.ask("tools/call", name="told_beside", arguments={}, _meta=meta))["result"]
+    assert json.loads(told["content"][0]["text"]) == meta
+
+
+async def a_call_that_is_cancelled_ends_at_the_upstream(client: Talk, direct: Talk) -> None:
+    before = (await happened(client))["cancelled"]
+    params: Json = {"name": "works_until_cancelled", "arguments": {}, "_meta": {"progressToken": "p"}}
+    async with client.saying("tools/call", **params) as said:
+        _, working = await anext(said)
+        assert working["params"]["message"] == "working"
+        if client.legacy:
+            await client.tell("notifications/cancelled", requestId=client.count, reason="no more")
+            assert [message async for _, message in said] == []
+    while (await happened(client))["cancelled"] == before:
+        await asyncio.sleep(0.05)
+
+
+async def happened(client: Talk) -> Mapping[str, int]:
+    found: Mapping[str, int] = json.loads((await client.call("what_happened"))["content"][0]["text"])
+    return found
+
+
+ANSWERS: dict[str, Json] = {
+    "sampling/createMessage": {
+        "role": "assistant",
+        "model": "small",
+        "stopReason": "endTurn",
+        "content": {"type": "text", "text": "ok"},
+    },
+    "elicitation/create": {"action": "accept", "content": {"response": "me", "name": "Ada", "color": "blue"}},
+    "roots/list": {"roots": [{"uri": "file:///home", "name": "home"}]},
+}
+
+
+async def the_client_is_asked_what_the_upstream_asks(client: Talk, direct: Talk) -> None:
+    def answer(question: Json) -> Json:
+        return ANSWERS[question["method"]]
+
+    def asked(questions: list[Json]) -> list[str]:
+        """Without what one era has and the other has not."""
+        dropped = ("_meta", "task", "elicitationId")
+        kept = [
+            {name: said for name, said in one.get("params", {}).items() if name not in dropped} for one in questions
+        ]
+        return [json.dumps([one["method"], params]) for one, params in zip(questions, kept, strict=True)]
+
+    for tool, arguments in (
+        ("asks", {"question": "sampling"}),
+        ("asks", {"question": "roots"}),
+        ("test_elicitation", {"message": "Who?"}),
+        ("test_elicitation_sep1330_enums", {}),
+        ("test_input_required_result_multi_round", {}),
+        *([("asks", {"question": "visit"})] if client.version != "2025-06-18" else []),
+    ):
+        params: Json = {"name": tool, "arguments": arguments}
+        expected, response = await direct.converse(answer, "tools/call", **params)
+        questions, found = await client.converse(answer, "tools/call", **params)
+        assert asked(questions) == asked(expected) != [], tool
+        assert bare(found) == bare(response), tool
+    for action in ("decline", "cancel"):
+        params = {"name": "test_elicitation", "arguments": {"message": "Who?"}}
+        _, found = await client.converse(partial(declined, action), "tools/call", **params)
+        assert f"action={action}" in found["result"]["content"][0]["text"]
+
+
+def declined(action: str, question: Json) -> Json:
+    return {"action": action}
+
+
+async def changes_are_told_to_who_listens(client: Talk, direct: Talk) -> None:
+    async with client.hearing(WATCHED) as heard:
+        for tool, told in (
+            ("touch", "notifications/resources/updated"),
+            ("test_trigger_tool_change", "notifications/tools/list_changed"),
+            ("test_trigger_prompt_change", "notifications/prompts/list_changed"),
+        ):
+            await client.call(tool)
+            message = await until(heard, told)
+            assert told.endswith("list_changed") or message["params"]["uri"] == WATCHED
+
+
+async def until(heard: AsyncIterator[tuple[str | None, Json]], method: str) -> Json:
+    async for _, message in heard:
+        if message["method"] == method:
+            return message
+    raise AssertionError(f"the stream ended before {method}")
+
+
+CHECKS: tuple[Check, ...] = (
+    every_result_is_the_upstream_s_own,
+    every_definition_is_the_upstream_s_own,
+    progress_is_told_with_the_token_of_the_client,
+    the_log_is_told_from_the_level_that_the_client_wants,
+    meta_of_a_request_reaches_the_upstream,
+    a_call_that_is_cancelled_ends_at_the_upstream,
+    the_client_is_asked_what_the_upstream_asks,
+    changes_are_told_to_who_listens,
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "way"),
+    [
+        *((version, way) for version in (MODERN, LEGACY[0]) for way in ("legacy", "modern", "stdio")),
+        (LEGACY[1], "modern"),
+    ],
+)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @in_loop
-async def test_over_http(sdk_upstream: str, upstream_era: Era, check: Callable[[RawClient], Awaitable[None]]) -> None:
-    one = registered("sdk", url=sdk_upstream)
-    async with gateway(one, only=upstream_era) as (app, _), serve(app) as url, client(url) as caller:
-        await check(caller)
-
-
-@in_loop
-async def test_over_stdio() -> None:
-    one = registered("sdk", command=(sys.executable, str(FIXTURE), "--stdio"))
-    async with gateway(one) as (app, _), serve(app) as url:
-        for check in CHECKS:
-            async with client(url) as caller:
-                await check(caller)
+async def test_through_the_gateway(
+    ways: Mapping[str, str], sdk_upstream: str, check: Check, version: str, way: str
+) -> None:
+    spoken = LEGACY[0] if way == "legacy" or (way == "stdio" and version != MODERN) else MODERN
+    async with talk(ways[way], version) as client, talk(sdk_upstream, spoken) as direct:
+        await check(client, direct)

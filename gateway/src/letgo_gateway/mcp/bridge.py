@@ -88,6 +88,7 @@ async def listen(upstream: Upstream, exchange: Exchange, call: Call, client: Cli
     try:
         while not (message := await exchange.next()).is_response:
             if message.id is None:
+                upstream.hear_change(message)
                 if passes(message, call, client.era):
                     await client.notify(message)
             elif client.era == "modern" and able(message.method, call.caller.capabilities):

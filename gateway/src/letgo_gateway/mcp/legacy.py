@@ -173,7 +173,7 @@ async def _subscribe(service: Service, view: View, message: Message, session: Cl
 
     async def subscribe() -> None:
         try:
-            async with upstream.subscribed(caller_of(session), (uri,), updated):
+            async with upstream.subscribed(caller_of(session), (uri,), updated, "legacy"):
                 ready.set_result(None)
                 await asyncio.sleep(session.expires - time.time())
         except UpstreamError as error:

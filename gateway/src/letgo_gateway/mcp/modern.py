@@ -245,7 +245,7 @@ async def _subscribe(
             where = place(view, asked, "modern")
             if isinstance(where, OnUpstream):
                 upstream = service.fleet.of(where.upstream)
-                await stack.enter_async_context(upstream.subscribed(caller_of(request), (uri,), updated))
+                await stack.enter_async_context(upstream.subscribed(caller_of(request), (uri,), updated, "modern"))
                 done.append(uri)
         except (Failure, UpstreamError):
             continue  # it is left out of what is acknowledged

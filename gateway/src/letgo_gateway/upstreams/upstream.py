@@ -101,6 +101,7 @@ class Upstream:
         self._probing = asyncio.Lock()
         self._sessions: OrderedDict[Key, asyncio.Task[Session]] = OrderedDict()
         self._listeners: dict[Key, list[Listener]] = {}
+        self._watchers: list[Callable[[str], None]] = []
         self._stateful = True
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -249,6 +250,9 @@ class Upstream:
 
     async def _begin(self, caller: Caller, key: Key) -> Session:
         def hear(message: Message) -> None:
+            if message.method in CHANGES:
+                self.hear_change(message)
+                return
             for listener in list(self._listeners.get(key, ())):
                 listener(message)
             if self._unasked is not None and key[2] and message.method in UNASKED:
@@ -304,37 +308,52 @@ class Upstream:
     @asynccontextmanager
     async def watched(self, changed: Callable[[str], None]) -> AsyncIterator[None]:
         """Call `changed` with "tools", "prompts" or "resources" whenever the upstream says that these have changed."""
-
-        def hear(message: Message) -> None:
-            if (kind := CHANGES.get(message.method or "")) is not None:
-                changed(kind)
-
         wanted = {f"{kind}ListChanged": True for kind in ("tools", "prompts", "resources") if self._announces(kind)}
-        async with self._listening(GATEWAY, hear, wanted, ()):
-            yield
+        self._watchers.append(changed)
+        try:
+            async with self._listening(GATEWAY, self.hear_change, wanted, ()):
+                yield
+        finally:
+            self._watchers.remove(changed)
+
+    def hear_change(self, message: Message) -> None:
+        """Take notice of a change, in whatever session or stream the upstream has told it."""
+        if (kind := CHANGES.get(message.method or "")) is not None:
+            for changed in list(self._watchers):
+                changed(kind)
 
     def _announces(self, kind: str) -> bool:
         capability = self.about.get("capabilities", {}).get(kind)
         return isinstance(capability, dict) and bool(capability.get("listChanged"))
 
     @asynccontextmanager
-    async def subscribed(self, caller: Caller, uris: Iterable[str], updated: Listener) -> AsyncIterator[None]:
-        """Call `updated` with each notification about one of these resources. Raises `UpstreamError` at the start."""
+    async def subscribed(
+        self, caller: Caller, uris: Iterable[str], updated: Listener, preferred: Era
+    ) -> AsyncIterator[None]:
+        """Call `updated` with each notification about one of these resources. Raises `UpstreamError` at the start.
+
+        `preferred` is the era in which the caller's calls are made: what they change may be told there alone.
+        """
         wanted = frozenset(uris)
 
         def hear(message: Message) -> None:
             if message.method == UPDATED and _about(str(message.param("uri")), wanted):
                 updated(message)
 
-        async with self._listening(caller, hear, {"resourceSubscriptions": sorted(wanted)}, wanted):
+        async with self._listening(caller, hear, {"resourceSubscriptions": sorted(wanted)}, wanted, preferred):
             yield
 
     @asynccontextmanager
     async def _listening(
-        self, caller: Caller, hear: Listener, wanted: Mapping[str, object], uris: Iterable[str]
+        self,
+        caller: Caller,
+        hear: Listener,
+        wanted: Mapping[str, object],
+        uris: Iterable[str],
+        preferred: Era | None = None,
     ) -> AsyncIterator[None]:
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._keep_listening(caller, hear, wanted, uris, ready))
+        task = asyncio.create_task(self._keep_listening(caller, hear, wanted, uris, preferred, ready))
         try:
             await ready
             yield
@@ -348,13 +367,14 @@ class Upstream:
         hear: Listener,
         wanted: Mapping[str, object],
         uris: Iterable[str],
+        preferred: Era | None,
         ready: "asyncio.Future[None]",
     ) -> None:
         """Listen until cancelled, again after each interruption; an error at the first try is the caller's."""
         pause = FIRST_PAUSE
         while True:
             try:
-                if await self.speaks() == "modern":
+                if await self.speaks(preferred) == "modern":
                     await self._listen_modern(caller, hear, wanted, ready)
                 else:
                     await self._listen_in_session(caller, hear, uris, ready)
