@@ -24,6 +24,7 @@ from letgo_gateway.mcp.room import Room as McpRoom
 from letgo_gateway.observability import health, metrics
 from letgo_gateway.observability.logs import correlation
 from letgo_gateway.observability.observed import Observed
+from letgo_gateway.pacing import Paced
 from letgo_gateway.registry import routes, tags, transfer
 from letgo_gateway.rooms import make_rooms, opened
 from letgo_gateway.settings import Settings
@@ -64,7 +65,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_middleware(bounded)
     direct = Direct(app, often, bounded)
     guarded: ASGIApp = direct if settings.guard == "off" else Guard(direct, mode=settings.guard)
-    return Observed(guarded, settings.access_log)
+    return Observed(Paced(guarded), settings.access_log)
 
 
 async def refused(request: Request, error: Exception) -> JSONResponse:

@@ -14,7 +14,7 @@ from math import inf
 from time import monotonic
 from typing import Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
-from sqlalchemy import BigInteger, String, func, select, update
+from sqlalchemy import BigInteger, String, cast, func, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -42,17 +42,19 @@ class Change(Base):
 async def count_up(db: AsyncSession, topics: Iterable[Topic]) -> dict[str, int]:
     """The new versions of `topics`, told to all workers when this transaction commits.
 
-    Call it last: whoever changes the same topic waits for this transaction from here on. The order of the topics is
-    always the same, so that two can't wait for each other.
+    Call it last: whoever changes the same topic waits for this transaction from here on. So it is one statement, which
+    leaves nothing to be done but to commit. The order of the topics is always the same, so that two can't wait for each
+    other.
     """
-    counted: dict[str, int] = {}
-    for topic in sorted(set(topics)):
-        changed = update(Change).where(Change.topic == topic).values(version=Change.version + 1)
-        counted[topic] = (await db.execute(changed.returning(Change.version))).scalar_one()
-    if db.get_bind().dialect.name == "postgresql":
-        told = ",".join(f"{topic}={version}" for topic, version in counted.items())
-        await db.execute(select(func.pg_notify(CHANNEL, told)))
-    return counted
+    locked = select(Change.topic).where(Change.topic.in_(sorted(set(topics)))).order_by(Change.topic).with_for_update()
+    changed = update(Change).where(Change.topic.in_(locked)).values(version=Change.version + 1)
+    counting = changed.returning(Change.topic, Change.version).execution_options(synchronize_session=False)
+    if db.get_bind().dialect.name != "postgresql":
+        return {row.topic: row.version for row in await db.execute(counting)}
+    counted = counting.cte("counted")
+    told = counted.c.topic + "=" + cast(counted.c.version, String)
+    rows = await db.execute(select(counted.c.topic, counted.c.version, func.pg_notify(CHANNEL, told)))
+    return {topic: version for topic, version, _ in rows}
 
 
 async def versions_now(db: AsyncSession) -> dict[str, int]:
