@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo gateway conformance prove audit audit-dependencies fuzz test test-matrix lint types contracts self verify bench bench-stall bench-guard bench-streams bench-gateway-leaks bench-load lock clean
+.PHONY: help setup demo gateway conformance prove prove-gateway audit audit-dependencies fuzz test test-matrix lint types contracts self verify bench bench-stall bench-guard bench-streams bench-gateway-leaks bench-gateway bench-load lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ HOLDS := --threshold "idle_in_transaction.age.max < 5s" --threshold "errors < 0.
 
 prove: .venv/dev.stamp ## Put the leaky bookshop under load and watch its Postgres
 	@$(PROVE) --app-dir examples/leaky || test $$? -eq 99
+
+prove-gateway: .venv/dev.stamp ## Put the gateway under the load of 4,000 users, and watch its Postgres
+	@cd gateway && ../$(BIN)/python -m load --users 4000 --ramp-up 30s --hold 60s --html ../letgo-prove-gateway.html
 
 gateway: .venv/dev.stamp ## Serve the gateway on http://127.0.0.1:4444
 	@$(BIN)/letgo-gateway serve
@@ -89,6 +92,9 @@ bench-streams: .venv/dev.stamp ## Measure how soon an app answers while 500 slow
 bench-gateway-leaks: .venv/dev.stamp ## Measure the gateway beside upstreams, a Postgres and a worker with troubles
 	@$(BIN)/python -m gateway.leaks --write docs/gateway-leaks.md
 
+bench-gateway: .venv/dev.stamp ## Measure what a request costs the gateway, by endpoint
+	@cd gateway && ../$(BIN)/python -m load.cpu --write ../docs/gateway-load.md
+
 bench-load: .venv/dev.stamp ## Measure what it costs to make load, beside wrk, aiohttp and Locust where they are there
 	@$(BIN)/python -m benchmarks.load --write docs/load.md
 
@@ -104,7 +110,7 @@ lock: .venv/dev.stamp ## Pin the newest versions of all dependencies
 
 clean: ## Remove everything that was made here
 	rm -rf .venv .matrix .conformance .demo .letgo_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
-	rm -f letgo-audit.html letgo-prove.html examples/leaky/bookshop.db letgo-gateway.db* letgo-gateway.key
+	rm -f letgo-audit.html letgo-prove.html letgo-prove-gateway.html examples/leaky/bookshop.db letgo-gateway.db* letgo-gateway.key
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
