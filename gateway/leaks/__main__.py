@@ -22,6 +22,7 @@ from gateway.leaks.processes import Gateway, administrator, gateway, http_upstre
 from sqlalchemy import make_url
 
 from letgo.prove.postgres import EmbeddedPostgres, embedded_postgres
+from letgo_gateway.cli import allow_connections
 
 SOON, YOUNG, BACK, COHERENT = 0.1, 1.0, 5.0, 1.0
 """What was promised, in seconds: of answers, of transactions, of a restart, and of other workers."""
@@ -63,6 +64,7 @@ def main() -> int:
     parser.add_argument("--only", choices=("troubles", "restarts", "coherence"))
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
     given = parser.parse_args()
+    allow_connections()
     page = Page()
     page.say(*opening(given.calls, given.streams))
     load = troubles.Load(given.calls, given.streams, given.seconds)

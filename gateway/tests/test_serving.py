@@ -57,6 +57,13 @@ def test_another_secret_key_than_the_databases_is_told(prepared: Prepared, datab
         asyncio.run(prepare(quick(database_url, secret_key="another key, of thirty-two characters")))
 
 
+def test_it_takes_as_many_connections_as_it_may_have() -> None:
+    asked = "import resource as r; from letgo_gateway.cli import allow_connections as a; a()"
+    run = f"ulimit -S -n 256; exec {sys.executable} -c '{asked}; print(*r.getrlimit(r.RLIMIT_NOFILE))'"
+    soft, hard = subprocess.run(["sh", "-c", run], capture_output=True, check=True, text=True).stdout.split()
+    assert soft == hard
+
+
 def said(directory: Path) -> str:
     return (directory / "out").read_text()
 

@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -48,6 +49,7 @@ def serve(settings: Settings) -> None:
     """Until a signal. Each worker reads the settings from the environment, as this process has done."""
     if settings.workers > 1:
         share_between_workers()
+    allow_connections()
     for name in ("host", "port", "workers"):
         os.environ[PREFIX + name.upper()] = str(getattr(settings, name))
     uvicorn.run(
@@ -63,6 +65,15 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+
+
+def allow_connections() -> None:
+    """Take as many files as this process may have: a shell commonly allows 1,024, and each stream and call is one."""
+    with suppress(ImportError, OSError, ValueError):  # there is no such limit to be had
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def app_of_environment() -> ASGIApp:
