@@ -1,9 +1,12 @@
 """What the gateway says of itself at `/openapi.json`: every answer that an operation can give, errors too."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
+
+from letgo_gateway.mcp import described as protocol
 
 Json = dict[str, Any]
 
@@ -75,13 +78,18 @@ def completed(told: Json) -> Json:
     components = told["components"]
     for automatic in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(automatic, None)
-    components["schemas"] |= SCHEMAS
+    components["schemas"] |= SCHEMAS | protocol.SCHEMAS
     components["securitySchemes"] = {BEARER: {"type": "http", "scheme": "bearer"}}
     for path, operations in told["paths"].items():
         for method, operation in operations.items():
             if path not in WITHOUT_CREDENTIALS:
                 operation["security"] = [{BEARER: []}]
             operation["responses"] |= {str(status): _problem(status) for status in _problems(path, method, operation)}
+    for path, operations in protocol.PATHS.items():
+        told["paths"][path] = deepcopy(operations)
+        for operation in told["paths"][path].values():
+            operation["security"] = [{BEARER: []}]
+            operation["responses"] |= {str(status): _problem(status) for status in protocol.PROBLEMS}
     return told
 
 

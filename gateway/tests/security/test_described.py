@@ -102,6 +102,7 @@ def world(gateway: RunningGateway) -> World:
     token = owner.post("/tokens", {"name": OWNERS})["token"]
     role = gateway.admin.post("/rbac/roles", {"name": "reader", "permissions": ["tools.read"]})
     ids |= {"invitation_id": [invitation["id"]], "token_id": [token["id"]], "role_id": [role["id"]]}
+    ids["server_id"] = ids["servers"]
     callers = {
         "nobody": gateway.anybody,
         "stranger": stranger,
@@ -148,7 +149,7 @@ def test_every_answer_to_everybody_is_one_that_is_described_and_shows_nothing_of
     start: StartGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Reach, "resolve", nowhere)
-    gateway = start(anonymous=True, login_attempts=1000, registration=True)
+    gateway = start(anonymous=True, login_attempts=1000, registration=True, allowed_hosts=("testserver",))
     known = world(gateway)
     asked = 0
     for operation in operations(gateway):

@@ -139,8 +139,9 @@ def test_an_invitation_says_nothing_of_who_has_an_account(gateway: RunningGatewa
 
 
 def test_what_needs_no_credentials_is_known_and_there_is_no_way_to_reset_a_password_among_it(
-    gateway: RunningGateway,
+    start: StartGateway,
 ) -> None:
+    gateway = start(allowed_hosts=("testserver",))
     told = gateway.anybody.get("/openapi.json")["paths"]
     unguarded = {
         (method, path)

@@ -56,7 +56,7 @@ def test_a_token_without_scopes_may_do_nothing(gateway: RunningGateway) -> None:
     assert nothing.get("/tags") == [] == nothing.get("/tags/one")
 
 
-OTHERS = ("role_id", "grant_id", "invitation_id", "request_id")
+OTHERS = ("server_id", "role_id", "grant_id", "invitation_id", "request_id")
 
 
 def body_of(path: str, method: str) -> Any:
