@@ -36,7 +36,7 @@ def held(book_id: int, db: Session = Depends(get_db)):
 @app.get("/waits")
 async def waits(db: Session = Depends(get_db)):
     db.execute(text("select 1"))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.9)
     db.commit()
     return 1
 
@@ -50,10 +50,14 @@ def importer(wait=0.0, leave=False):
 """
 
 
+WAIT = "letgo_wait = 0.3\n"
+"""A busy machine may make any line wait for some milliseconds; nothing waits for so long but what is to be found."""
+
+
 @pytest.fixture
 def shop(pytester: pytest.Pytester) -> pytest.Pytester:
     pytester.makepyfile(shop=SHOP)
-    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider\n")
+    pytester.makeini(f"[pytest]\naddopts = -p no:cacheprovider\n{WAIT}")
     return pytester
 
 
@@ -191,7 +195,7 @@ async def clean(db = Depends(get_db)):
 @app.get("/async/waits")
 async def waits(db = Depends(get_db)):
     await db.execute(text("select 1"))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.9)
     await db.commit()
     return 1
 
@@ -206,7 +210,7 @@ async def test_outer_waits(outer, client):
 
 
 def test_with_pytest_asyncio_it_sees_the_same_and_no_outer_transaction(shop: pytest.Pytester) -> None:
-    shop.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
+    shop.makeini(f"[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n{WAIT}")
     shop.makepyfile(test_shop=ASYNCIO)
     result = run(shop, "--letgo", "-rf")
     assert failed(result) == {"held", "waits", "live_held", "outer_waits"}
@@ -226,7 +230,7 @@ def test_without_being_asked_it_is_silent_and_imports_nothing(shop: pytest.Pytes
 
 
 def test_an_ini_line_asks_and_names_codes_that_fail_nothing(shop: pytest.Pytester) -> None:
-    shop.makeini("[pytest]\nletgo = true\nletgo_ignore = LG202\n")
+    shop.makeini(f"[pytest]\nletgo = true\nletgo_ignore = LG202\n{WAIT}")
     shop.makepyfile(test_shop=CLIENTS)
     assert failed(run(shop, "-rf")) == HELD - {"waits"}
 
@@ -278,7 +282,7 @@ from shop import app, importer
 def test_lets_go(assert_lets_go):
     with assert_lets_go(): importer()
 def test_waits(assert_lets_go):
-    with assert_lets_go(): importer(wait=0.1)
+    with assert_lets_go(): importer(wait=0.9)
 def test_leaves(assert_lets_go):
     with assert_lets_go(): importer(leave=True)
 def test_before(assert_lets_go):

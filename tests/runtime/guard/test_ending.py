@@ -18,6 +18,9 @@ from letgo.runtime.guard.tracking import opened
 
 SELECT = text("select 1")
 Guarding = Callable[..., Guard]
+WAIT = 0.3
+LONG = 3 * WAIT
+"""However busy the machine is, it goes on within `WAIT`."""
 
 
 class Base(DeclarativeBase):
@@ -37,10 +40,10 @@ def engine(tmp_path: Any) -> Iterator[Engine]:
     engine.dispose()
 
 
-def ask(guarded: Guarding, endpoint: Callable[..., Any], **options: Any) -> Guard:
+def ask(guarded: Guarding, endpoint: Callable[..., Any]) -> Guard:
     app = FastAPI()
     app.get("/")(endpoint)
-    guard = guarded(app, rate=None, **options)
+    guard = guarded(app, rate=None, wait=WAIT)
     TestClient(guard, raise_server_exceptions=False).get("/")
     assert not opened
     return guard
@@ -52,7 +55,7 @@ def codes(seen: list[Seen]) -> list[str]:
 
 def test_a_slow_commit_is_no_hold(engine: Engine, guarded: Guarding, seen: list[Seen]) -> None:
     def do_commit(connection: Any, commit: Callable[[Any], None] = engine.dialect.do_commit) -> None:
-        time.sleep(0.3)
+        time.sleep(LONG)
         commit(connection)
 
     engine.dialect.do_commit = do_commit  # type: ignore[method-assign]
@@ -74,7 +77,7 @@ def test_a_savepoint_that_is_released_ends_nothing(engine: Engine, guarded: Guar
         with Session(engine) as db:
             with db.begin_nested():
                 db.add(Book())
-            time.sleep(0.5)
+            time.sleep(LONG)
             db.commit()
 
     guard = ask(guarded, endpoint)
@@ -92,7 +95,7 @@ def test_a_session_that_is_closed_while_the_loop_is_busy_is_no_hold(
         try:
             async with fresh_session(async_sessionmaker(engine)) as db:
                 await db.execute(SELECT)
-                asyncio.get_running_loop().call_soon(time.sleep, 0.5)
+                asyncio.get_running_loop().call_soon(time.sleep, LONG)
                 raise ValueError
         finally:
             await engine.dispose()
@@ -108,12 +111,12 @@ def test_the_transactions_of_one_connection_follow_each_other(
         with engine.connect() as connection:
             connection.execute(SELECT)
             connection.commit()
-            time.sleep(0.5)  # nothing is open
+            time.sleep(LONG)  # nothing is open
             connection.execute(insert(Book), [{"id": 1}, {"id": 2}])
             connection.rollback()
-            time.sleep(0.5)
+            time.sleep(LONG)
             connection.execute(insert(Book).returning(Book.id), [{"id": 1}, {"id": 2}])
-            time.sleep(0.5)  # the third is
+            time.sleep(LONG)  # the third is
 
     guard = ask(guarded, endpoint)
     assert codes(seen) == ["LG202"]
@@ -155,7 +158,7 @@ def test_a_statement_that_fails_leaves_its_transaction_idle(
         with Session(engine) as db:
             with pytest.raises(Exception, match="no such table"):
                 db.execute(text("select * from nowhere"))
-            time.sleep(0.5)
+            time.sleep(LONG)
 
     ask(guarded, endpoint)
     assert codes(seen) == ["LG202"]

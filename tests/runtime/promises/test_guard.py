@@ -138,27 +138,25 @@ def test_a_websocket_that_waits_for_its_client_in_a_transaction_is_told(shop: Wa
                 await websocket.receive_text()
 
     codes: list[str] = []
-    guard = guarded(app, codes, wait=0.1)
+    guard = guarded(app, codes, wait=0.5)
     with serve(guard, ws="wsproto") as address:
         with talking(address, "/true") as say:
-            for _ in range(3):
-                time.sleep(0.2)
+            for _ in range(2):
+                time.sleep(0.8)
                 say("more")
-            time.sleep(0.2)
             assert shop.idle() == 0
         assert codes == []
         with talking(address, "/false") as say:
-            for _ in range(3):
-                time.sleep(0.2)
+            for _ in range(2):
+                time.sleep(0.8)
                 say("more")
-            time.sleep(0.2)
             assert shop.idle() == 1
         assert soon(lambda: bool(codes))
     assert codes == ["LG201"]
     (place,) = guard.recorder.places.values()
     assert place.seen.route == "WEBSOCKET /{commits}"
     assert "starlette.websockets.WebSocket.receive_text" in place.seen.finding.message
-    assert place.idle > 0.5
+    assert place.idle > 1
     assert shop.idle() == 0 and not shop.checked_out()
 
 
