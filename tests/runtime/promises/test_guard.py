@@ -73,7 +73,7 @@ def guarded(app: Any, codes: list[str], wait: float = 0.01) -> Guard:
 
 
 def requests(guard: Guard) -> int:
-    return sum(route.requests for route in guard.recorder.routes.values())
+    return sum(route.requests for route in list(guard.recorder.routes.values()))
 
 
 def ask(client: httpx.Client, guard: Guard, path: str) -> None:
