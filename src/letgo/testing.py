@@ -178,7 +178,7 @@ class Plugin:
 
     def pytest_sessionfinish(self) -> None:
         if self.recorder is not None:
-            for name, route in self.recorder.routes.items():
+            for name, route in list(self.recorder.routes.items()):
                 if route.requests:
                     self.tally.requests[name] += route.requests
             if hasattr(self.config, "workeroutput"):
@@ -341,7 +341,7 @@ def pool_baseline(request: pytest.FixtureRequest) -> Iterator[int]:
     yield len(before)
     more = [taken[key] for key in taken.keys() - before]
     if more:
-        places = [found.watch.place_of(found) for key, found in opened.items() if key not in known]
+        places = [found.watch.place_of(found) for key, found in list(opened.items()) if key not in known]
         where = f": {', '.join(places)}" if places else ""
         pytest.fail(f"{len(more)} connections have not come back to their pools{where}", pytrace=False)
 

@@ -180,7 +180,7 @@ def test_when_the_pool_is_exhausted_it_tells_who_has_the_connections(
         slow_ones = [threading.Thread(target=httpx.get, args=(f"{address}/slow",)) for _ in range(2)]
         for one in slow_ones:
             one.start()
-        assert soon(lambda: len([found for found in opened.values() if not found.busy]) == 2)
+        assert soon(lambda: len([found for found in list(opened.values()) if not found.busy]) == 2)
         assert client.get("/books").status_code == 500
         go_on.set()
         for one in slow_ones:
