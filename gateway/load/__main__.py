@@ -22,7 +22,7 @@ def command(given: Sequence[str]) -> list[str]:
     said = [
         *(sys.executable, "-m", "letgo", "prove", "load.app:app", "--app-dir", str(HERE.parent), "--workers", "2"),
         *("--scenario", str(HERE / "scenario.py"), "--setup", "python -m load.seed"),
-        *("--beside", "python -m load.upstream"),
+        *("--beside", "python -m load.upstream", "--start-timeout", "120s"),
     ]
     if "--threshold" not in given:
         said += [word for threshold in THRESHOLDS for word in ("--threshold", threshold)]

@@ -1,4 +1,4 @@
-"""The gateway as `letgo prove` starts it, `load.app:app`: set by the environment, served once its upstream is there."""
+"""The gateway as `letgo prove` starts it: with settings from the environment, once its upstream is there."""
 
 import socket
 import time
