@@ -7,15 +7,13 @@ endpoint. Prints its port.
 import asyncio
 import itertools
 import json
-from collections.abc import Callable
 
 import uvloop
 from gateway.leaks.behaving import SLOW_SECONDS, Json, done, garbage, response, usual
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\n"
-NO_HTTP = b"SSH-2.0-OpenSSH_9.6\r\n\r\n"
-NO_END = 400_000
-"""Bytes of a head without an end."""
+NO_ANSWERS = (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", b"x" * 400_000, b"x: y\r\n" * 100_000)
+"""After the beginning of a head: what is no header, and headers without an end."""
 
 _turns = itertools.count()
 
@@ -87,14 +85,13 @@ async def answer(path: list[str], asked: Json, reader: asyncio.StreamReader, wri
             if turn % 2:
                 writer.transport.abort()
         case "garbage":
-            writer.write(_nonsense(as_is, asked)[turn % 9]())
+            messages = garbage(asked)
+            turn %= len(messages) + len(NO_ANSWERS)
+            whole = turn < len(messages)
+            writer.write(as_is.whole(messages[turn]) if whole else as_is.head + NO_ANSWERS[turn - len(messages)])
             await writer.drain()
+            return whole  # as HTTP it is fine: if it were not kept open, a good call could be sent on it and be lost
     return False
-
-
-def _nonsense(as_is: Answer, asked: Json) -> list[Callable[[], bytes]]:
-    messages = [lambda message=message: as_is.whole(message) for message in garbage(asked)]
-    return [*messages, lambda: NO_HTTP, lambda: as_is.head + b"x" * NO_END, lambda: as_is.head + b"x: y\r\n" * NO_END]
 
 
 async def main() -> None:

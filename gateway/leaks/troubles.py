@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.leaks.asking import PATIENCE, Caller, ask, call_tool, stream, tools_of
@@ -49,12 +49,14 @@ class Left:
 class Seen:
     """What a scene was like.
 
-    `ends` counts how calls of each tool ended: "done", "error" (as the protocol says it), "no answer" or a status.
+    `ends` counts how calls of each tool ended: "done", "error" (as the protocol says it), "no answer" or a status;
+    `errors` are what was said.
     `oldest`: seconds that a transaction had been open which was idle, None where there is no Postgres to see it.
     """
 
     probes: list[Sample] = field(default_factory=list)
     ends: Counter[tuple[str, str]] = field(default_factory=Counter)
+    errors: dict[str, set[str]] = field(default_factory=dict)
     streams: int = 0
     oldest: float | None = None
     database_connections: int = 0
@@ -86,7 +88,7 @@ class Seen:
 
 async def register(caller: Caller, behaviour: str, address: str) -> list[str]:
     """Upstreams of this behaviour, one for each transport; the names of their tools once they are known."""
-    timeout = 30.0 if behaviour == "slow" else TIMEOUT
+    timeout = PATIENCE if behaviour == "slow" else TIMEOUT
     for transport in ("json", "sse"):
         url = f"{address}/{behaviour}/{transport}/mcp"
         body = {"name": f"{behaviour}-{transport}", "url": url, "timeout": timeout}
@@ -118,12 +120,14 @@ async def trouble(gateway: Gateway, caller: Caller, dsn: str | None, tools: Sequ
     with sampling(dsn, seen):
         async with probing(gateway.port, caller.token) as seen.probes:
             async with streams(caller, load) as seen.streams:
-                await calls(caller, tools, load, seen.ends)
+                await calls(caller, tools, load, seen)
             seen.cpu = gateway.cpu - used
-    deadline = time.monotonic() + QUIET_SECONDS
-    while gateway.connections and time.monotonic() < deadline:
-        await asyncio.sleep(0.5)
-    seen.left = await left(gateway, caller, dsn)
+    # The gateway asks its upstreams now and then whether they are there: what stays is what is never gone.
+    deadline, fewest = time.monotonic() + QUIET_SECONDS, gateway.connections
+    while fewest and time.monotonic() < deadline:
+        await asyncio.sleep(0.2)
+        fewest = min(fewest, gateway.connections)
+    seen.left = replace(await left(gateway, caller, dsn), connections=fewest)
     return seen
 
 
@@ -174,7 +178,7 @@ async def streams(caller: Caller, load: Load) -> AsyncIterator[int]:
         await asyncio.gather(*tasks)
 
 
-async def calls(caller: Caller, tools: Sequence[str], load: Load, ends: Counter[tuple[str, str]]) -> None:
+async def calls(caller: Caller, tools: Sequence[str], load: Load, seen: Seen) -> None:
     """`load.calls` callers, each with a connection of its own and one call under way."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -185,7 +189,9 @@ async def calls(caller: Caller, tools: Sequence[str], load: Load, ends: Counter[
         try:
             while due < begun + load.seconds:
                 await asyncio.sleep(due - loop.time())
-                ends[tool, await end_of(own, tool)] += 1
+                end, said = await end_of(own, tool)
+                seen.ends[tool, end] += 1
+                seen.errors.setdefault(tool, set()).add(said)
                 due = max(due + PERIOD, loop.time())
         finally:
             own.close()
@@ -195,14 +201,16 @@ async def calls(caller: Caller, tools: Sequence[str], load: Load, ends: Counter[
             group.create_task(one(number))
 
 
-async def end_of(caller: Caller, tool: str) -> str:
+async def end_of(caller: Caller, tool: str) -> tuple[str, str]:
+    """How a call ended, and what was said of it."""
     try:
         response = await call_tool(caller, tool)
-    except (OSError, EOFError):
-        return "no answer"
-    if response.status not in (200, 400, 500):
-        return str(response.status)
+    except (OSError, EOFError) as error:
+        return "no answer", str(error)
+    if response.status != 200:
+        return str(response.status), response.body.decode()
     said = response.json()
-    if "error" in said or said.get("result", {}).get("isError"):
-        return "error"
-    return "done" if response.status == 200 else str(response.status)
+    if "error" in said:
+        return "error", said["error"]["message"]
+    failed = said["result"].get("isError")
+    return "error" if failed else "done", said["result"]["content"][0]["text"] if failed else ""

