@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import URL, Engine, create_engine, event, insert, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from starlette.testclient import TestClient
@@ -72,11 +73,12 @@ def test_a_slow_commit_is_no_hold(engine: Engine, guarded: Guarding, seen: list[
     assert guard.recorder.routes["GET /"].transactions == 2
 
 
-def test_a_savepoint_that_is_released_ends_nothing(engine: Engine, guarded: Guarding, seen: list[Seen]) -> None:
+def test_the_end_of_a_savepoint_ends_nothing(engine: Engine, guarded: Guarding, seen: list[Seen]) -> None:
     def endpoint() -> None:
         with Session(engine) as db:
             with db.begin_nested():
                 db.add(Book())
+            db.begin_nested().rollback()
             time.sleep(LONG)
             db.commit()
 
@@ -162,3 +164,19 @@ def test_a_statement_that_fails_leaves_its_transaction_idle(
 
     ask(guarded, endpoint)
     assert codes(seen) == ["LG202"]
+
+
+def test_a_flush_that_fails_has_rolled_back(engine: Engine, guarded: Guarding, seen: list[Seen]) -> None:
+    def endpoint() -> None:
+        with Session(engine) as db:
+            db.add_all([Book(id=1)])
+            db.flush()
+            db.expunge_all()
+            db.add(Book(id=1))
+            with pytest.raises(IntegrityError):
+                db.commit()
+            time.sleep(LONG)
+
+    guard = ask(guarded, endpoint)
+    assert codes(seen) == []
+    assert guard.recorder.routes["GET /"].transactions == 1

@@ -307,6 +307,13 @@ def _after_transaction_end(session: Session, transaction: SessionTransaction) ->
             end(found, "commit" if found.committing else "rollback")
 
 
+def _after_rollback(session: Session) -> None:
+    """A rollback in the database; after a flush that failed the session has to be told of it before it goes on."""
+    if _by_session and not session.in_nested_transaction():
+        for found in _by_session.pop(id(session), ()):
+            end(found, "rollback")
+
+
 def _ending(how: str) -> Callable[[Connection], None]:
     def ended(connection: Connection) -> None:
         if (found := by_connection.get(id(connection))) is not None:
@@ -353,6 +360,7 @@ _LISTENERS: Listeners = (
     (Session, "after_begin", _after_begin),
     (Session, "before_commit", _before_commit),
     (Session, "after_transaction_end", _after_transaction_end),
+    (Session, "after_rollback", _after_rollback),
     (Session, "after_soft_rollback", _after_soft_rollback),
 )
 _ENGINES: Listeners = (
