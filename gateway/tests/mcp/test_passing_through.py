@@ -228,6 +228,8 @@ CHECKS: tuple[Check, ...] = (
 async def test_through_the_gateway(
     ways: Mapping[str, str], sdk_upstream: str, check: Check, version: str, way: str
 ) -> None:
-    spoken = LEGACY[0] if way == "legacy" or (way == "stdio" and version != MODERN) else MODERN
+    # What an upstream has that knows both eras, it was asked for in the modern one.
+    asked = MODERN if check is every_definition_is_the_upstream_s_own else version
+    spoken = LEGACY[0] if way == "legacy" or (way == "stdio" and asked != MODERN) else MODERN
     async with talk(ways[way], version) as client, talk(sdk_upstream, spoken) as direct:
         await check(client, direct)

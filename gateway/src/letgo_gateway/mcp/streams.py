@@ -106,12 +106,14 @@ class Stream:
             while self.reader is me:
                 self._more.clear()
                 after = max(after, self._forgotten)
-                for said in self._events[after - self._forgotten :]:
+                news = self._events[after - self._forgotten :]
+                for said in news:
                     await say(said)
                     after += 1
-                if self.over:
+                if not news and self.over:
                     return
-                await self._more.wait()
+                if not news:
+                    await self._more.wait()
         finally:
             if self.reader is me:
                 self.reader = None
