@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,11 +11,11 @@ from tempfile import TemporaryDirectory
 
 from letgo import checking
 from letgo.fix import fixing
-from letgo.fix.edits import apply
 from letgo.fix.fixing import Fixed
+from letgo.fix.memories import Memories, copy_facts
 from letgo.fix.program import Look as Seen
 from letgo.fix.program import Program
-from letgo.fix.proving import Key, counted
+from letgo.fix.proving import Key, counted, texts_with
 from letgo.fix.repair import Repair
 from letgo.fix.writing import refuse_uncommitted, write
 from letgo.holds import Finding, Site
@@ -85,27 +84,22 @@ def repaired(
     """The findings that stood, and what could be repaired of them, in memory."""
     everything = replace(settings, select=("LG",), extend_select=(), ignore=(), per_file_ignores=(), preview=True)
     with TemporaryDirectory(prefix="letgo-") as directory, collection_paused():
-        memory = Path(directory)
-        keeping = settings if use_cache else replace(settings, cache_dir=memory)
+        first = Path(directory)
+        keeping = settings if use_cache else replace(settings, cache_dir=first)
         followed = checking.follow_paths(paths, keeping, progress=progress, debug=debug)
         if use_cache:
-            _copy_facts(settings.cache_dir, memory)
+            copy_facts(settings.cache_dir, first)
+        memories = Memories(followed.codebase, first)
 
         def look(codebase: CodeBase) -> Seen:
             known = followed
             if codebase is not followed.codebase:
-                known = checking.follow_codebase(codebase, settings, cache=memory, debug=debug)
+                known = checking.follow_codebase(codebase, settings, cache=memories.of(codebase), debug=debug)
             wanted = checking.standing(known, paths, settings)
             return Seen(known.names, known.facts, wanted, judge(known.facts, everything))
 
         fixed = fixing.fix(followed.codebase, look, unsafe=unsafe, style=settings.fix_style, choose=choose)
     return checking.standing(followed, paths, settings), fixed
-
-
-def _copy_facts(cache: Path, memory: Path) -> None:
-    """What is found in the changed program begins with what was found in the files, and must not take its place."""
-    for file in cache.glob("facts.*"):
-        shutil.copy(file, memory)
 
 
 def _gone(found: Iterable[Finding], left: Iterable[Finding]) -> list[Finding]:
@@ -145,8 +139,7 @@ def diff(program: Program, path: str) -> str:
 
 def diff_of(program: Program, repair: Repair) -> str:
     """What one repair would change."""
-    texts = {path: apply(program.texts[path], [e for p, e in repair.edits if p == path]) for path in repair.paths}
-    root = program.codebase.root
+    root, texts = program.codebase.root, texts_with(program, (repair,))
     return "".join(_diff(_shown(root, path), program.texts[path], text) for path, text in sorted(texts.items()))
 
 

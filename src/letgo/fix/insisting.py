@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from difflib import SequenceMatcher
 
-from letgo.fix.edits import Edit, apply
+from letgo.fix.edits import Edit
 from letgo.fix.kinds import waits
 from letgo.fix.nodes import Definition
 from letgo.fix.program import Look, Looking, Program
-from letgo.fix.proving import compatible
+from letgo.fix.proving import compatible, texts_with
 from letgo.fix.repair import FunctionKey, Repair
 from letgo.fix.syntax import Syntax, syntax_of
 from letgo.fix.texts import Unfixable, line_starts
@@ -46,7 +46,7 @@ def chains(
             places = (_function_at(current, path, edit.start) for path, edit in repair.edits)
             touched.setdefault(repair.place, set()).update(places)
         try:
-            current = _changed(current, repairs)
+            current = current.changed(texts_with(current, repairs))
         except Unfixable:
             break
         now = look(current.codebase)
@@ -58,14 +58,6 @@ def chains(
 
 def _place(finding: Finding) -> FunctionKey:
     return (finding.handler.path, finding.handler.function)
-
-
-def _changed(program: Program, repairs: Iterable[Repair]) -> Program:
-    edits: dict[str, list[Edit]] = {}
-    for repair in repairs:
-        for path, edit in repair.edits:
-            edits.setdefault(path, []).append(edit)
-    return program.changed({path: apply(program.text(path), found) for path, found in edits.items()})
 
 
 def _as_one(program: Program, current: Program, steps: list[Repair], touched: set[FunctionKey]) -> Repair:

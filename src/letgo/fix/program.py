@@ -9,6 +9,8 @@ from letgo.fix.texts import FileText, Unfixable, load
 from letgo.holds import Finding
 from letgo.lifetime.facts import Facts
 from letgo.source.codebase import CodeBase
+from letgo.source.ignores import find_ignores
+from letgo.source.lower import lower
 from letgo.source.names import Names
 from letgo.source.outline import Outline, outline
 from letgo.source.program import Module
@@ -65,10 +67,18 @@ def _read(content: bytes, path: str) -> tuple[Module, Outline]:
     """Kept, since most files are the same in the next try."""
     try:
         text = decode(content)
-        module = understand(text, path)
+        module = _lowered(text, path)
         return module, outline(module, text)
     except (NotText, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise Unfixable(f"it would be no Python any more: {error}") from error
+
+
+def _lowered(text: str, path: str) -> Module:
+    """From the syntax tree that is there already, unless that is too deep for the usual stack."""
+    try:
+        return lower(syntax_of(text).tree, path, find_ignores(text))
+    except RecursionError:
+        return understand(text, path)
 
 
 def opened(codebase: CodeBase, paths: Iterable[str]) -> tuple[Program, dict[str, str]]:

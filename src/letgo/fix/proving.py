@@ -92,7 +92,7 @@ def _proven(sound: Proven, program: Program, before: Look, repairs: Sequence[Rep
 def _made(program: Program, repairs: Sequence[Repair]) -> tuple[Program | None, dict[Repair, str]]:
     """The program with the repairs made, or those that make it unreadable."""
     try:
-        return program.changed(_texts(program, repairs)), {}
+        return program.changed(texts_with(program, repairs)), {}
     except Unfixable:
         return None, _misfits(program, repairs)
 
@@ -115,7 +115,7 @@ def _misfits(program: Program, repairs: Sequence[Repair]) -> dict[Repair, str]:
 def _fault(program: Program, repairs: Sequence[Repair], path: str) -> str:
     """What is wrong with a file after the repairs; empty when nothing is."""
     try:
-        text = _texts(program, repairs)[path]
+        text = texts_with(program, repairs)[path]
         syntax_of(text)
         program.files[path].encoded(text)
     except Unfixable as error:
@@ -123,7 +123,8 @@ def _fault(program: Program, repairs: Sequence[Repair], path: str) -> str:
     return ""
 
 
-def _texts(program: Program, repairs: Iterable[Repair]) -> dict[str, str]:
+def texts_with(program: Program, repairs: Iterable[Repair]) -> dict[str, str]:
+    """What the repairs make of the files that they change."""
     return {path: apply(program.text(path), edits) for path, edits in _by_path(repairs).items()}
 
 

@@ -2,7 +2,6 @@
 
 import ast
 import warnings
-from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
@@ -46,9 +45,6 @@ class Syntax:
 
     def after_line(self, number: int) -> int:
         return self.starts[number] if number < len(self.starts) else len(self.text)
-
-    def line_at(self, offset: int) -> int:
-        return bisect_right(self.starts, offset)
 
     def _offset(self, line: int, column: int) -> int:
         """`column` counts bytes of UTF-8, as `ast` does."""
