@@ -40,6 +40,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        build(app)
         async with opened(rooms), mcp.opened():
             yield
 
@@ -66,6 +67,12 @@ def create_app(settings: Settings) -> ASGIApp:
     direct = Direct(app, often, bounded)
     guarded: ASGIApp = direct if settings.guard == "off" else Guard(direct, mode=settings.guard)
     return Observed(Paced(guarded), settings.access_log)
+
+
+def build(app: FastAPI) -> None:
+    """Have FastAPI make its routes now. It would do so when each router is first asked, while everybody else waits."""
+    for route in app.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": [], "app": app})
 
 
 async def refused(request: Request, error: Exception) -> JSONResponse:
