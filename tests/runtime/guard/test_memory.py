@@ -84,7 +84,7 @@ def test_places_and_routes_cost_so_much_each_and_no_more_than_the_most(
 
     for number in range(30):
         add(number)
-    guard = guarded(app, most_places=10, rate=None, on_finding=None)
+    guard = guarded(app, most_places=10, rate=None, on_finding=None, wait=60)
     client = TestClient(guard)
 
     def ask(numbers: range) -> int:

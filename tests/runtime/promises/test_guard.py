@@ -144,13 +144,13 @@ def test_a_websocket_that_waits_for_its_client_in_a_transaction_is_told(shop: Wa
             for _ in range(2):
                 time.sleep(0.8)
                 say("more")
-            assert shop.idle() == 0
+            assert soon(lambda: shop.idle() == 0)
         assert codes == []
         with talking(address, "/false") as say:
             for _ in range(2):
                 time.sleep(0.8)
                 say("more")
-            assert shop.idle() == 1
+            assert soon(lambda: shop.idle() == 1)
         assert soon(lambda: bool(codes))
     assert codes == ["LG201"]
     (place,) = guard.recorder.places.values()
