@@ -18,7 +18,12 @@ PATIENCE = 60.0
 def main() -> None:
     port, token = int(sys.argv[1]), sys.argv[2]
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def wait() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     samples: list[tuple[float, str, int, float]] = []
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     while not ended.is_set():

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.leaks.asking import Caller, ask
+from pydantic import SecretStr
 
 from letgo_gateway.preparing import prepare
 from letgo_gateway.settings import Settings
@@ -38,7 +39,8 @@ SETTINGS = {
 
 def administrator(database_url: str) -> str:
     """Prepare a database; the one-time password of its administrator."""
-    made = asyncio.run(prepare(Settings(database_url=database_url, secret_key=KEY, argon2_memory=64)))
+    settings = Settings(database_url=database_url, secret_key=SecretStr(KEY), argon2_memory=64)
+    made = asyncio.run(prepare(settings))
     assert made is not None, "the database was prepared before"
     return made.password
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import psycopg
@@ -117,7 +118,7 @@ async def _write(caller: Caller, number: int, seen: Seen, over: asyncio.Event) -
     while not over.is_set():
         count += 1
         body = {"name": f"w{number}-{count}", "uri": f"leak://{number}/{count}", "text": "kept"}
-        answer = await _ask(WRITE, lambda body=body: own.send("POST", "/resources", body), seen)
+        answer = await _ask(WRITE, partial(own.send, "POST", "/resources", body), seen)
         if answer is not None and answer.status == 201:
             seen.written.add(answer.json()["id"])
         await asyncio.sleep(PAUSE)
@@ -127,7 +128,7 @@ async def _write(caller: Caller, number: int, seen: Seen, over: asyncio.Event) -
 async def _read(caller: Caller, path: str, seen: Seen, over: asyncio.Event) -> None:
     own = Caller(caller.port, caller.token)
     while not over.is_set():
-        await _ask(path, lambda: own.send("GET", path), seen)
+        await _ask(path, partial(own.send, "GET", path), seen)
         await asyncio.sleep(PAUSE)
     own.close()
 
