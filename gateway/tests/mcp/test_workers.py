@@ -7,13 +7,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from gateway.conformance.memory import gateway, registered
 from gateway.tests.conftest import Prepared
 from gateway.tests.mcp.serving import Json, RawClient, client, following, in_loop, serve
-from gateway.tests.mcp.test_passing_through import answered
 from sqlalchemy import make_url
 
 from letgo_gateway.mcp.relay import PostgresRelay
 from letgo_gateway.upstreams.calls import Era
 
 LONG = "x" * 20_000
+
+
+def answered(result: Json, content: Json) -> Json:
+    """What is sent again with an answer to the one question in a result."""
+    key = next(iter(result["inputRequests"]))
+    responses = {key: {"action": "accept", "content": content}}
+    return {"inputResponses": responses, "requestState": result["requestState"]}
 
 
 @asynccontextmanager
