@@ -67,7 +67,7 @@ class Seen:
     @property
     def back_after(self) -> float:
         """Seconds from when Postgres was back to the end of the last request that was refused."""
-        return max((one.ended - self.started for one in self.unavailable), default=0.0)
+        return max([0.0, *(one.ended - self.started for one in self.unavailable)])
 
 
 async def restarted(server: EmbeddedPostgres, dsn: str, caller: Caller, way: Way, writers: int, seconds: float) -> Seen:
