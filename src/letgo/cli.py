@@ -275,9 +275,10 @@ def fix(
     repairs = _repair(paths, given, unsafe=unsafe, allow_dirty=allow_dirty, writing=not diff, interactive=interactive)
     look = _look(output_file)
     _write(report.render(repairs, "diff" if diff else output_format, look), output_file, look.color)
-    _warn([f"{path}: not written: {reason}" for path, reason in repairs.skipped])
+    problems = [*repairs.unreadable, *(f"{path}: not written: {reason}" for path, reason in repairs.skipped)]
+    _warn(problems)
     failed = repairs.left or (repairs.fixed and (exit_non_zero_on_fix or diff))
-    ctx.exit(2 if repairs.skipped else int(bool(failed) and not exit_zero))
+    ctx.exit(2 if problems else int(bool(failed) and not exit_zero))
 
 
 @cli.command()

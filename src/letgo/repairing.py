@@ -66,6 +66,10 @@ def fix(
         left=tuple(Kept(_seen(root, left.finding), left.reason) for left in fixed.left),
         diffs=tuple((_shown(root, path), diff(program, path)) for path in sorted(program.written)),
         skipped=tuple((_shown(root, path), reason) for path, reason in skipped.items()),
+        unreadable=tuple(
+            f"{place(_shown(root, bad.path), bad.line)}: could not be read: {bad.reason}"
+            for bad in program.codebase.unreadable
+        ),
         written=writing,
         seconds=time.perf_counter() - started,
     )

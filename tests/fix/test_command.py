@@ -111,3 +111,11 @@ def test_a_suppressed_finding_is_not_repaired(project: Path) -> None:
     (project / "module.py").write_text(text)
     run(code=1)
     assert (project / "module.py").read_text() == text
+
+
+def test_a_file_that_is_no_python_is_named_and_the_others_are_repaired(project: Path) -> None:
+    (project / "broken.py").write_text("def f(:\n")
+    output = run("--unsafe", code=2)
+    assert "broken.py:1: could not be read" in output
+    assert (project / "broken.py").read_text() == "def f(:\n"
+    assert "db.close()" in (project / "module.py").read_text()

@@ -26,13 +26,15 @@ class Repairs:
     """Paths are as seen from where letgo was run.
 
     `fixed` are the findings that are gone, `left` those that stay. `diffs` holds the changes by path, `skipped` the
-    files that were to be written and were not, with the reason. `unsafe` counts what `--unsafe` would try besides.
+    files that were to be written and were not, with the reason, `unreadable` says of each file that could not be read
+    where and why. `unsafe` counts what `--unsafe` would try besides.
     """
 
     fixed: tuple[Finding, ...]
     left: tuple[Kept, ...]
     diffs: tuple[tuple[str, str], ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    unreadable: tuple[str, ...] = ()
     written: bool = True
     seconds: float = 0.0
 
@@ -128,6 +130,7 @@ def _json(repairs: Repairs) -> str:
         "left": [_said(kept.finding) | {"reason": kept.reason} for kept in repairs.left],
         "files": [{"path": path, "diff": diff} for path, diff in repairs.diffs],
         "skipped": [{"path": path, "reason": reason} for path, reason in repairs.skipped],
+        "unreadable": list(repairs.unreadable),
         "written": repairs.written,
     }
     return json.dumps(content, indent=2) + "\n"
