@@ -7,10 +7,11 @@ from pathlib import Path
 
 from letgo.holds import Confidence, Finding, Site
 from letgo.lifetime.analysis import Settings as Known
+from letgo.lifetime.beginnings import all_functions
 from letgo.lifetime.census import Census, take_census
 from letgo.lifetime.endpoints import endpoints
 from letgo.lifetime.facts import Facts
-from letgo.lifetime.follow import all_functions, follow
+from letgo.lifetime.follow import follow
 from letgo.lifetime.waits import Waits
 from letgo.report.outcome import Outcome, place, plural, seen_from
 from letgo.report.trace_text import Belief
@@ -232,7 +233,7 @@ def believe(followed: Followed, settings: Settings, file: Path, name: str) -> Be
     module = next((module for module in followed.codebase.modules if (root / module.path).resolve() == wanted), None)
     if module is None:
         raise UserError(f"{file} is not among the files that were read", "name the paths of the program after it")
-    symbols = all_functions(followed.names, followed.codebase)
+    symbols = all_functions(followed.names)
     functions = {symbol.function.qualname: symbol.function for symbol in symbols if symbol.module is module}
     if name not in functions:
         from difflib import get_close_matches

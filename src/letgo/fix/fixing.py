@@ -12,8 +12,8 @@ from letgo.fix.repair import FunctionKey, Left, Proposal, Repair, RepairKey
 from letgo.fix.syntax import syntax_of
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding, Site
+from letgo.lifetime.beginnings import all_functions
 from letgo.lifetime.endpoints import endpoints
-from letgo.lifetime.follow import all_functions
 from letgo.source.codebase import CodeBase
 
 MOST_ROUNDS = 8
@@ -114,7 +114,7 @@ def _proposals(program: Program, seen: Look, style: Style) -> Iterator[Proposal]
     ward = Ward(seen.names, seen.facts, {path: syntax_of(text) for path, text in program.texts.items()}, found, style)
     symbols = {
         (symbol.module.path, symbol.function.line): symbol
-        for symbol in all_functions(seen.names, program.codebase)
+        for symbol in all_functions(seen.names)
         if symbol.module.path in program.files
     }
     for site, findings in _by_function(seen.wanted).items():

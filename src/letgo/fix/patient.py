@@ -8,12 +8,12 @@ from functools import cached_property
 from letgo.fix.nodes import Definition, With, names_in, own_nodes, stores
 from letgo.fix.syntax import Syntax
 from letgo.holds import Finding, Hold, Misuse, MisuseKind, Origin, Site, Source
+from letgo.lifetime.beginnings import all_functions
 from letgo.lifetime.categories import last_name
 from letgo.lifetime.census import written
 from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.endpoints import Endpoint
 from letgo.lifetime.facts import Ending, Facts
-from letgo.lifetime.follow import all_functions
 from letgo.source.names import FunctionSymbol, Names
 from letgo.source.program import Attr, Call, Expr, Function, Name, Param
 from letgo.source.walk import calls, places
@@ -54,7 +54,7 @@ class Ward:
     @cached_property
     def functions(self) -> Mapping[tuple[str, str], FunctionSymbol]:
         """By path and qualified name; of several with one name the last."""
-        every = all_functions(self.names, self.names.codebase)
+        every = all_functions(self.names)
         return {(symbol.module.path, symbol.function.qualname): symbol for symbol in every}
 
     @cached_property

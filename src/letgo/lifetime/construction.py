@@ -26,7 +26,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import NOWHERE, UNTOUCHED, Traits, World
 from letgo.source.names import ClassSymbol, External, FunctionSymbol
-from letgo.source.program import Assign, Attr, Call, Class, Expr, Function, Module, Name
+from letgo.source.program import Assign, Attr, Call, Class, Const, Expr, Function, Module, Name
 
 if TYPE_CHECKING:
     from letgo.lifetime.calls import Arguments
@@ -140,6 +140,8 @@ def declared_session(
 def evaluate_around(analysis: Analysis, module: Module, inner: Function | Class | None, expr: Expr) -> Value | None:
     """What an expression gives that stands at module level, in the body of a class, or as a default of a function:
     in the function around `inner`, before that runs."""
+    if type(expr) is Const:
+        return expressions.constant(expr)
     return evaluate_in(analysis, module, (inner and analysis.names.enclosing(module, inner)) or module.body, expr)
 
 

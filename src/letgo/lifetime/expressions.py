@@ -11,11 +11,15 @@ from letgo.lifetime.values import (
     FALSE,
     NONE,
     TRUE,
+    ClassValue,
     Constant,
     Factory,
     FunctionValue,
     Instance,
     Many,
+    ModuleValue,
+    Object,
+    Outside,
     Record,
     Row,
     Session,
@@ -34,6 +38,27 @@ def evaluate(frame: Frame, world: World, expr: ir.Expr | None) -> Value | None:
     if expr is None:
         return None
     return _EVALUATE[type(expr)](frame, world, expr)
+
+
+def perform(frame: Frame, world: World, expr: ir.Expr) -> None:
+    """Does what an expression does, where nobody wants its value: to read a variable or an attribute of a class is
+    nothing."""
+    match expr:
+        case ir.Name() | ir.Const():
+            return
+        case ir.Group(parts):
+            for part in parts:
+                perform(frame, world, part)
+        case ir.Attr(value, name, line):
+            holder = evaluate(frame, world, value)
+            if type(holder) not in _READ_WITHOUT_EFFECT:
+                attribute(frame, world, holder, name, line, expr)
+        case _:
+            evaluate(frame, world, expr)
+
+
+_READ_WITHOUT_EFFECT = frozenset((type(None), ClassValue, ModuleValue, Outside, Object, Session, Many, Constant, Text))
+"""The types of values whose attributes are read without a statement or a call."""
 
 
 def _name(frame: Frame, world: World, expr: ir.Name) -> Value | None:
@@ -57,6 +82,11 @@ def capture(frame: Frame, world: World, value: FunctionValue) -> FunctionValue:
 
 
 def _const(frame: Frame, world: World, expr: ir.Const) -> Value | None:
+    return constant(expr)
+
+
+def constant(expr: ir.Const) -> Value | None:
+    """What a constant is as a value; None for one that says nothing, such as a number."""
     value = expr.value
     if value is None:
         return NONE
@@ -110,7 +140,7 @@ def _either(frame: Frame, world: World, expr: ir.Either) -> Value | None:
     if decided is not None:
         return evaluate(frame, world, decided)
     for test in expr.tests:
-        evaluate(frame, world, test)
+        perform(frame, world, test)
     before = world.sessions.copy()
     values = []
     for option in expr.options:
@@ -154,8 +184,7 @@ def merge_sessions(world: World, before: dict[str, State]) -> None:
 
 
 def _group(frame: Frame, world: World, expr: ir.Group) -> Value | None:
-    for part in expr.parts:
-        evaluate(frame, world, part)
+    perform(frame, world, expr)
     return None
 
 
@@ -174,7 +203,7 @@ def _comprehension(frame: Frame, world: World, expr: ir.Comprehension) -> Value 
             outer.setdefault(name, world.env.get(name))
         assign(frame, world, loop.target, item, expr.line)
         for condition in loop.conditions:
-            evaluate(frame, world, condition)
+            perform(frame, world, condition)
     element = evaluate(frame, world, expr.element)
     for name, value in outer.items():
         world.bind(name, value)

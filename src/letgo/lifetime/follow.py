@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from letgo.holds import Site
-from letgo.lifetime import functions, requests, sessiontypes
+from letgo.lifetime import functions, requests
 from letgo.lifetime.analysis import Analysis, Settings
+from letgo.lifetime.beginnings import all_functions, beginnings
 from letgo.lifetime.endpoints import Dependency, Endpoint, endpoints
 from letgo.lifetime.facts import Facts, Followed, Leaves, collected
 from letgo.lifetime.findings import Findings, Outcome, Outcomes
@@ -17,27 +18,14 @@ from letgo.lifetime.memo import Bits
 from letgo.lifetime.memory import NOTHING, keep, memory_in, recall
 from letgo.lifetime.objects import manages
 from letgo.lifetime.pools import pool_size
-from letgo.lifetime.sqlalchemy import QUERY_TERMINALS
 from letgo.lifetime.values import FunctionValue, Instance
 from letgo.lifetime.waits import Waits
 from letgo.source.codebase import CodeBase
 from letgo.source.errors import UserError
 from letgo.source.forked import can_fork, shared
-from letgo.source.names import ClassSymbol, FunctionSymbol, Names
+from letgo.source.names import FunctionSymbol, Names
 from letgo.source.outline import digest_of
-from letgo.source.program import Assign, Attr, Call, Class, Expr, Function, Group, Item, Module, Name
-from letgo.source.program import Sequence as Display
 from letgo.source.recursion import recursion_limit
-
-_MAKERS = frozenset(
-    {"Session", "AsyncSession", "scoped_session", "async_scoped_session", "sessionmaker", "async_sessionmaker"}
-)
-_HOLDERS = frozenset({"session", "db", "db_session", "_session", "_db", "connect", "begin"})
-_VERBS = frozenset(
-    {"execute", "query", "commit", "scalars", "scalar", "refresh", "rollback", "flush", "exec", "get", "get_one"}
-)
-_MAKING = frozenset({"__init__", "__enter__", "__aenter__", "__call__"})
-"""The methods by which an object of a class comes to hold a session."""
 
 DEEPEST = 20_000
 """Frames for following an expression of 3,000 levels, some calls down."""
@@ -92,11 +80,12 @@ def follow(
         return collected(remembered.facts)
     for outcomes in remembered.sources:
         findings.add(outcomes)
-    others = tuple(_functions(analysis, codebase))
+    others = tuple(_functions(analysis))
     places = {id(root.symbol.function): root.name for root in others}
     _follow_all(analysis, findings, tuple(_endpoints(analysis, places, version, pool)), jobs)
-    for roots in _beginnings(analysis, codebase, others):
-        _follow_once(analysis, findings, roots, jobs)
+    alone = {id(root.symbol.function): root for root in others}
+    for symbols in beginnings(analysis, [root.symbol for root in others]):
+        _follow_once(analysis, findings, [alone[id(symbol.function)] for symbol in symbols], jobs)
     done: set[str] = set()
     while left := {fact.name for fact in findings.facts() if isinstance(fact, Leaves)} - done:
         done |= left
@@ -195,27 +184,13 @@ def _asked(dependency: Dependency) -> tuple[object, ...]:
     return (dependency.module.path, dependency.expr, dependency.scope, dependency.use_cache)
 
 
-def _functions(analysis: Analysis, codebase: CodeBase) -> Iterator[Alone]:
+def _functions(analysis: Analysis) -> Iterator[Alone]:
     count: Counter[str] = Counter()
-    for symbol in all_functions(analysis.names, codebase):
+    for symbol in all_functions(analysis.names):
         path = symbol.module.path
         count[path] += 1
         site = Site(path, symbol.function.line, symbol.function.qualname)
         yield Alone(f"{path}#{count[path]}", site, partial(follow_alone, analysis, symbol), symbol)
-
-
-def _beginnings(analysis: Analysis, codebase: CodeBase, others: Sequence[Alone]) -> tuple[list[Alone], list[Alone]]:
-    """The functions that open sessions themselves, and those that are given or hold one."""
-    names = makers(analysis, codebase)
-    opening, given = [], []
-    for root in others:
-        if takes_session(analysis, root.symbol):
-            given.append(root)
-        elif not names.isdisjoint(root.mentions):
-            opening.append(root)
-        elif _uses_held_session(root.symbol.function):
-            given.append(root)
-    return opening, given
 
 
 def follow_alone(analysis: Analysis, symbol: FunctionSymbol) -> None:
@@ -223,94 +198,3 @@ def follow_alone(analysis: Analysis, symbol: FunctionSymbol) -> None:
     receiver = Instance(symbol.owner, ()) if symbol.owner is not None else None
     value = FunctionValue(symbol, receiver, (), manages(analysis, symbol))
     functions.summarise(analysis, value, (), {}, {}, alone=True)
-
-
-def takes_session(analysis: Analysis, symbol: FunctionSymbol) -> bool:
-    for param in symbol.function.params:
-        if sessiontypes.is_session_type(analysis.names, symbol.module, param.annotation):
-            return True
-        if param.annotation is None and functions.looks_like_a_session(symbol.function, param.name):
-            return True
-    return False
-
-
-def _uses_held_session(function: Function) -> bool:
-    """Whether it reads as if it used a session that it has from elsewhere, or the query of a model."""
-    mentions = function.mentions
-    if not _HOLDERS.isdisjoint(mentions) and not _VERBS.isdisjoint(mentions):
-        return True
-    return "query" in mentions and not QUERY_TERMINALS.isdisjoint(mentions)
-
-
-def makers(analysis: Analysis, codebase: CodeBase) -> frozenset[str]:
-    """The names by which sessions are made: SQLAlchemy's, and the variables and functions that pass them on."""
-    found = set(_MAKERS)
-    assigned = [
-        step
-        for module in codebase.modules
-        for block in module.body.blocks
-        for step in block.steps
-        if isinstance(step, Assign) and isinstance(step.target, Name) and (step.annotation or type(step.value) is Call)
-    ]
-    left = list(all_functions(analysis.names, codebase))
-    before = 0
-    while before < len(found):
-        before = len(found)
-        for step in assigned:
-            made = isinstance(step.value, Call) and _mentions(step.value, found)
-            if isinstance(step.target, Name) and (made or _declares(step.annotation)):
-                found.add(step.target.id)
-        asked = [symbol for symbol in left if not found.isdisjoint(symbol.function.mentions)]
-        left = [symbol for symbol in left if found.isdisjoint(symbol.function.mentions)]
-        for symbol in asked:
-            if symbol.owner is not None and symbol.function.name in _MAKING:
-                found.add(symbol.owner.cls.name)
-            elif sessiontypes.gives_session(analysis.names, symbol, set()):
-                found.add(symbol.function.name)
-    return frozenset(found)
-
-
-def _mentions(expr: Call, names: set[str]) -> bool:
-    parts = [expr.func, *expr.args]
-    for part in parts:
-        if isinstance(part, Name) and part.id in names:
-            return True
-        if getattr(part, "name", None) in names:
-            return True
-        if isinstance(part, Call) and _mentions(part, names):
-            return True
-    return False
-
-
-def _declares(annotation: Expr | None) -> bool:
-    """Whether a variable is declared as a session, or as something of a session."""
-    match annotation:
-        case Name(id=name) | Attr(name=name):
-            return name in _MAKERS
-        case Item(value=value, key=key):
-            return _declares(value) or _declares(key)
-        case Group(parts=parts) | Display(items=parts):
-            return any(_declares(part) for part in parts)
-    return False
-
-
-def all_functions(names: Names, codebase: CodeBase) -> Iterator[FunctionSymbol]:
-    for module in codebase.modules:
-        yield from _within(names, module, module.body)
-
-
-def _within(names: Names, module: Module, function: Function) -> Iterator[FunctionSymbol]:
-    for inner in function.functions:
-        yield names.function_symbol(module, inner)
-        yield from _within(names, module, inner)
-    for cls in function.classes:
-        yield from _within_class(names, module, cls)
-
-
-def _within_class(names: Names, module: Module, cls: Class) -> Iterator[FunctionSymbol]:
-    symbol: ClassSymbol = names.class_symbol(module, cls)
-    for method in cls.methods:
-        yield names.function_symbol(module, method, symbol)
-        yield from _within(names, module, method)
-    for inner in cls.classes:
-        yield from _within_class(names, module, inner)

@@ -90,7 +90,7 @@ def symbol_value(analysis: Analysis, symbol: Symbol | None) -> Value | None:
 
 def manages(analysis: Analysis, symbol: FunctionSymbol) -> bool:
     """Whether a decorator makes a context manager of the function."""
-    return any(
+    return bool(symbol.function.decorators) and any(
         decorator_name(analysis, symbol, decorator) in CONTEXT_DECORATORS for decorator in symbol.function.decorators
     )
 

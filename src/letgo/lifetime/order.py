@@ -24,7 +24,7 @@ def _imported_first(names: Names) -> Iterator[Module]:
         while waiting:
             module, imports = waiting[-1]
             for entry in imports:
-                found = _imported(names, module, entry)
+                found = imported(names, module, entry)
                 if found is not None and id(found) not in seen:
                     seen.add(id(found))
                     waiting.append((found, iter(found.body.imports)))
@@ -34,7 +34,7 @@ def _imported_first(names: Names) -> Iterator[Module]:
                 yield module
 
 
-def _imported(names: Names, module: Module, entry: Import) -> Module | None:
+def imported(names: Names, module: Module, entry: Import) -> Module | None:
     """The module that an import leads to: that which defines what is imported, where this is known."""
     symbol = names.imported(module, entry)
     return getattr(symbol, "module", None) or (None if entry.level else names.module(entry.module, importer=module))

@@ -8,7 +8,7 @@ from letgo.lifetime.analysis import Frame
 from letgo.lifetime.attributes import iterate
 from letgo.lifetime.branches import assume
 from letgo.lifetime.effects import DOUBTFUL, FAILED
-from letgo.lifetime.expressions import assign, evaluate
+from letgo.lifetime.expressions import assign, evaluate, perform
 from letgo.lifetime.values import TRUE, Entered, FunctionValue, Lazy, Object, Session, Value, simplify
 from letgo.lifetime.world import World
 from letgo.source import program as ir
@@ -16,7 +16,7 @@ from letgo.source.names import External
 
 
 def _evaluate(frame: Frame, world: World, step: ir.Evaluate) -> bool:
-    evaluate(frame, world, step.value)
+    perform(frame, world, step.value)
     return True
 
 
@@ -32,6 +32,8 @@ def _assign(frame: Frame, world: World, step: ir.Assign) -> bool:
 
 def _as_declared(frame: Frame, world: World, step: ir.Assign) -> Value | None:
     """What can't be followed is what the variable is annotated as; a session, last of all, by the variable's name."""
+    if step.annotation is None and type(step.target) is not ir.Name:
+        return None
     declared = objects.annotation_value(frame.analysis, frame.module, frame.function, step.annotation)
     dotted = objects.is_session_type(frame.analysis, declared)
     if declared is not None and dotted is None:

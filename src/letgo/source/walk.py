@@ -56,7 +56,9 @@ def parts(piece: object) -> Iterator[tuple[object, ...]]:
     while pending:
         current = pending.pop()
         yield current
-        pending.extend(part for part in reversed(current) if isinstance(part, tuple))
+        for part in reversed(current):
+            if isinstance(part, tuple):
+                pending.append(part)
 
 
 def calls(function: Function) -> Iterator[Call]:
