@@ -45,7 +45,7 @@ audit: .venv/base.stamp ## Check the leaky bookshop and write the HTML audit of 
 	@$(BIN)/letgo audit examples/leaky --output-format html --output-file letgo-audit.html
 	@echo "The audit is a page to look at: file://$(CURDIR)/letgo-audit.html"
 
-audit-dependencies: .venv/dev.stamp ## Look the pinned dependencies up in the advisories of pypi.org, or with SOURCE=osv of api.osv.dev
+audit-dependencies: .venv/dev.stamp ## Look the pinned dependencies up in the advisories of the Python Packaging Authority, or with SOURCE=osv in those of OSV
 	@for pins in base gateway dev; do \
 		echo "requirements/$$pins.txt"; \
 		$(BIN)/uv tool run pip-audit -s $(or $(SOURCE),pypi) --require-hashes --disable-pip --strict -r requirements/$$pins.txt || exit; \
