@@ -203,4 +203,4 @@ def test_visits_that_nobody_could_begin_are_not_forgotten(server, load) -> None:
     server.answer = b""
     recording, _ = load(Schedule(2, 0, 1, 0, rate=200), timeout=1.0)
     assert "all users were busy to the end" in recording.routes["(visits never begun)"].errors
-    assert recording.requests == recording.errors == 200
+    assert 198 <= recording.requests == recording.errors <= 200  # each of the two may be between two visits at the end

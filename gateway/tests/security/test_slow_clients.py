@@ -154,6 +154,8 @@ async def test_who_does_not_read_an_answer_holds_no_connection_to_the_database_a
             message = {"role": "user", "content": {"type": "text", "text": "x" * 3_900_000}}
             await ask("POST", "/prompts", {"name": name, "messages": [message], "visibility": "public"})
         whole = len((await ask.http.get("/prompts")).content)
+    Ignored.unread.clear()
+    Ignored.left.clear()
     async with gateway_for(database_url, Ignored) as (url, database), AsyncExitStack() as stack:
         asked = b"GET /prompts HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
         readers = [await closing(stack, await connect(url, asked, buffer=4096)) for _ in range(5)]
