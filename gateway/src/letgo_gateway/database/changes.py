@@ -23,13 +23,25 @@ from letgo_gateway.database.base import Base
 from letgo_gateway.database.listening import keep_listening
 from letgo_gateway.database.work import Database, DatabaseBusy, Work
 
-Topic: TypeAlias = Literal["identity", "gateways", "tools", "resources", "prompts", "servers", "a2a", "roots", "own"]
-"""`own`: entries of any registry that only their owners see; what others see has not changed with them."""
+Registry: TypeAlias = Literal["gateways", "tools", "resources", "prompts", "servers", "a2a", "roots"]
+Own: TypeAlias = Literal[
+    "own-0", "own-1", "own-2", "own-3", "own-4", "own-5", "own-6", "own-7",
+    "own-8", "own-9", "own-a", "own-b", "own-c", "own-d", "own-e", "own-f",
+]  # fmt: skip
+"""Entries of any registry that only their owners see, by the last digit of their owners' ids: what others see has not
+changed with them. They are sixteen, for who changes a topic waits for all who are changing it."""
+Topic: TypeAlias = Literal["identity", Registry, Own]
+OWN: tuple[Own, ...] = get_args(Own)
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 P = ParamSpec("P")
 T = TypeVar("T")
 CHANNEL = "letgo_gateway"
 log = logging.getLogger("letgo_gateway.changes")
+
+
+def own(owner: str | None) -> Own:
+    """The topic of what only this user sees."""
+    return OWN[int(owner[-1], 16) if owner else 0]
 
 
 class Change(Base):

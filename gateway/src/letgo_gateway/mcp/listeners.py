@@ -1,9 +1,11 @@
 """Who wants to be told when lists have changed."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-KINDS_OF_TOPIC = {
+from letgo_gateway.database.changes import OWN
+
+KINDS_OF_TOPIC: Mapping[str, Sequence[str]] = {
     "tools": ("tools",),
     "a2a": ("tools",),
     "prompts": ("prompts",),
@@ -11,7 +13,7 @@ KINDS_OF_TOPIC = {
     "servers": ("tools", "prompts", "resources"),
     "gateways": ("tools", "prompts", "resources"),
     "identity": ("tools", "prompts", "resources"),
-    "own": ("tools", "prompts", "resources"),
+    **dict.fromkeys(OWN, ("tools", "prompts", "resources")),
 }
 TOGETHER_SECONDS = 0.05
 """Changes that come so close together are told once."""

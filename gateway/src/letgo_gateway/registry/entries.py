@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from letgo_gateway.database.changes import Topic
+from letgo_gateway.database.changes import Topic, own
 from letgo_gateway.database.queries import Row, plain, told_as_conflict
 from letgo_gateway.database.types import new_id, now
 from letgo_gateway.errors import Conflict, Forbidden, Invalid, NotFound
@@ -39,12 +39,17 @@ def topics_of(kind: Kind, *seen: Mapping[str, Any]) -> frozenset[Topic]:
     if kind is GATEWAYS:
         return frozenset({"gateways", "tools", "resources", "prompts", "servers"})
     alone = kind in SEEN_ALONE and all(one["visibility"] == "private" for one in seen)
-    return frozenset({"own" if alone else kind.topic})
+    return frozenset(own(one["owner_id"]) if alone else kind.topic for one in seen)
+
+
+def table_of(kind: Kind) -> Table:
+    table: Table = kind.table.__table__  # type: ignore[attr-defined]
+    return table
 
 
 def columns_of(kind: Kind, given: Mapping[str, Any]) -> Row:
     """The columns of a row that is as `given`, a whole `kind.new`, but for its secrets."""
-    columns = kind.table.__table__.columns  # type: ignore[attr-defined]
+    columns = table_of(kind).columns
     values = {name: value for name, value in given.items() if name in columns and name != "secrets"}
     if kind.described:
         values["definition"] = kind.definition(given)
@@ -62,14 +67,10 @@ def given_of(kind: Kind, row: Mapping[str, Any]) -> Row:
 async def one_entry(db: AsyncSession, kind: Kind, entry_id: str, principal: Principal) -> Row:
     """Raises `NotFound` for what they can't see."""
     visible = reach(kind.table, principal, kind.permission("read"))
-    row = (await db.execute(_rows(kind).where(kind.table.id == entry_id, visible))).mappings().one_or_none()
+    row = (await db.execute(select(table_of(kind)).where(kind.table.id == entry_id, visible))).mappings().one_or_none()
     if row is None:
         raise NotFound(kind.label)
     return (await completed(db, kind, [plain(row)]))[0]
-
-
-def _rows(kind: Kind) -> Any:
-    return select(kind.table.__table__)  # type: ignore[attr-defined]
 
 
 async def completed(db: AsyncSession, kind: Kind, rows: list[Row]) -> list[Row]:
@@ -96,12 +97,12 @@ async def write_entry(db: AsyncSession, kind: Kind, given: Row, sealed: str | No
     values = columns_of(kind, given) | {"id": entry_id, "owner_id": principal.user}
     if sealed is not None:
         values["secrets"] = sealed
+    table = table_of(kind)
     with told_as_conflict(UNIQUE):
-        await db.execute(insert(kind.table).values(**values))
+        row = (await db.execute(insert(table).values(**values).returning(table))).mappings().one()
     if kind is SERVERS:
         await _write_items(db, entry_id, given["items"])
-    entry = await one_entry(db, kind, entry_id, principal)
-    return Written(entry, topics_of(kind, entry))
+    return await _written(db, kind, row)
 
 
 async def write_change(
@@ -127,21 +128,18 @@ async def write_change(
             values["secrets"] = sealed
     if changed.get("team_id", row["team_id"]) != row["team_id"]:
         await _check_place(db, kind, row | changed, principal)
-    await _update(db, kind, entry_id, version, values, principal)
+    changed_row = await _update(db, kind, entry_id, version, values, principal)
     if kind is SERVERS and "items" in changed:
         await _write_items(db, entry_id, changed["items"])
     if kind is GATEWAYS:
         await _follow_upstream(db, entry_id, {name: values[name] for name in WITH_ITS_UPSTREAM})
-    entry = await one_entry(db, kind, entry_id, principal)
-    return Written(entry, topics_of(kind, row, entry))
+    return await _written(db, kind, changed_row, row)
 
 
 async def write_toggle(db: AsyncSession, kind: Kind, entry_id: str, enabled: bool, principal: Principal) -> Written:
     """Switch on or off, whatever the version."""
     row = await one_entry(db, kind, entry_id, principal)
-    await _update(db, kind, entry_id, row["version"], {"enabled": enabled}, principal)
-    entry = await one_entry(db, kind, entry_id, principal)
-    return Written(entry, topics_of(kind, entry))
+    return await _written(db, kind, await _update(db, kind, entry_id, row["version"], {"enabled": enabled}, principal))
 
 
 async def remove_entry(db: AsyncSession, kind: Kind, entry_id: str, principal: Principal) -> Written:
@@ -157,16 +155,27 @@ async def remove_entry(db: AsyncSession, kind: Kind, entry_id: str, principal: P
     return Written(entry, topics | {"servers"} if left_servers else topics)
 
 
-async def _update(db: AsyncSession, kind: Kind, entry_id: str, version: int, values: Row, principal: Principal) -> None:
+async def _update(
+    db: AsyncSession, kind: Kind, entry_id: str, version: int, values: Row, principal: Principal
+) -> RowMapping:
+    """The row as it is now. Raises `Forbidden`, `Conflict`."""
+    table = table_of(kind)
     reached = reach(kind.table, principal, kind.permission("update"))
-    if await db.scalar(select(kind.table.id).where(kind.table.id == entry_id, reached)) is None:
-        raise Forbidden(f"you may not change this {kind.label}")
-    unchanged = update(kind.table).where(kind.table.id == entry_id, kind.table.version == version)
+    unchanged = update(table).where(table.c.id == entry_id, table.c.version == version, reached)
     stamped = values | {"version": version + 1, "updated_at": now()}
     with told_as_conflict(UNIQUE):
-        done = await db.execute(unchanged.values(**stamped).returning(kind.table.id))
-    if done.one_or_none() is None:
-        raise Conflict(f"somebody else has changed this {kind.label} meanwhile; read it again")
+        changed = await db.execute(unchanged.values(**stamped).returning(table))
+    row: RowMapping | None = changed.mappings().one_or_none()
+    if row is not None:
+        return row
+    if await db.scalar(select(kind.table.id).where(kind.table.id == entry_id, reached)) is None:
+        raise Forbidden(f"you may not change this {kind.label}")
+    raise Conflict(f"somebody else has changed this {kind.label} meanwhile; read it again")
+
+
+async def _written(db: AsyncSession, kind: Kind, row: RowMapping, *before: Row) -> Written:
+    [entry] = await completed(db, kind, [plain(row)])
+    return Written(entry, topics_of(kind, *before, entry))
 
 
 async def _follow_upstream(db: AsyncSession, gateway_id: str, values: Row) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from letgo_gateway.database.base import Registered
-from letgo_gateway.database.changes import Topic
+from letgo_gateway.database.changes import Registry
 from letgo_gateway.database.queries import Row
 from letgo_gateway.registry import schemas
 from letgo_gateway.registry.tables import A2aAgent, Gateway, Prompt, Resource, Root, Server, Tool
@@ -19,7 +19,7 @@ class Kind:
     that an upstream has given has a definition of the upstream's. `key` are the columns by which people know an entry.
     """
 
-    topic: Topic
+    topic: Registry
     label: str
     table: type[Registered]
     new: type[schemas.NewEntry]

@@ -15,7 +15,7 @@ from sqlalchemy import null, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from letgo_gateway.api import LoggedIn, Shared
-from letgo_gateway.database.changes import TOPICS, Topic
+from letgo_gateway.database.changes import TOPICS, Registry
 from letgo_gateway.database.queries import Row, plain
 from letgo_gateway.database.types import now
 from letgo_gateway.errors import Conflict, Invalid, NotFound, Refused
@@ -38,7 +38,7 @@ class Document(Input):
 
     format: Literal["letgo-gateway/1"] = "letgo-gateway/1"
     exported_at: datetime | None = None
-    entries: dict[Topic, Annotated[list[dict[str, Any]], Field(max_length=10_000)]]
+    entries: dict[Registry, Annotated[list[dict[str, Any]], Field(max_length=10_000)]]
 
 
 class Import(Input):
@@ -95,8 +95,8 @@ async def import_registries(asked: Import, rooms: Shared, principal: LoggedIn) -
 class Found:
     """What an export is made of, by registry: the rows, and the references by id; and the names of teams by id."""
 
-    rows: dict[Topic, list[Row]]
-    references: dict[Topic, dict[str, Reference]]
+    rows: dict[Registry, list[Row]]
+    references: dict[Registry, dict[str, Reference]]
     teams: dict[str, str]
 
 
