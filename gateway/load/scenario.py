@@ -30,7 +30,7 @@ ECHO = {"url": f"{world.ADDRESS}/echo", "method": "POST"}
 class Person(User):
     """Somebody with an API token, who thinks before each request."""
 
-    think = (0.5, 1.5)
+    think = (1.0, 3.0)
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -115,7 +115,7 @@ def result_of(answer: Response) -> dict[str, Any]:
 
 
 def check(answer: Response) -> None:
-    assert result_of(answer)["structuredContent"] == SAID, "not what the tool was told"
+    assert result_of(answer).get("structuredContent") == SAID, "not what the tool was told"
 
 
 # Reading.

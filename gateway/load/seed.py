@@ -31,7 +31,7 @@ NO_PASSWORD = "!"
 async def seed() -> None:
     settings = from_environment(os.environ)
     await prepare(settings)
-    database = Database(make_engine(settings), settings.pool_waiting)
+    database = Database(make_engine(settings), settings.pool_waiting, settings.pool_timeout)
     try:
         await database.write(write_users)
         await database.write(write_registries)

@@ -2,24 +2,31 @@
 
 import asyncio
 from collections import deque
+from math import inf
+from time import perf_counter
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 AT_ONCE = 16
+TURN_SECONDS = 0.01
 
 
 class Paced:
-    """Begins at most `most` requests in one turn of the event loop; the others wait theirs, in the order they came.
+    """Begins so many requests in one turn of the event loop that it takes about `seconds`, and at most `most`; the
+    others wait theirs, in the order they came.
 
     When more is asked than can be done, an event loop begins it all, and whoever waits for the next word of the
     database gets it when that is done: transactions, and the locks they have, would last as long as the queue is. So
     the queue is here, where nothing is open, and those who have begun go on soon.
     """
 
-    def __init__(self, app: ASGIApp, most: int = AT_ONCE) -> None:
+    def __init__(self, app: ASGIApp, most: int = AT_ONCE, seconds: float = TURN_SECONDS) -> None:
         self._app = app
+        self._limit = most
+        self._seconds = seconds
         self._most = most
         self._left = most
+        self._began = -inf
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._turning = False
 
@@ -28,7 +35,8 @@ class Paced:
             loop = asyncio.get_running_loop()
             if not self._turning:
                 self._turning = True
-                loop.call_soon(self._turn)
+                self._began = perf_counter()
+                loop.call_soon(self._turn, loop)
             if self._left:
                 self._left -= 1
             else:
@@ -37,9 +45,12 @@ class Paced:
                 await turn
         await self._app(scope, receive, send)
 
-    def _turn(self) -> None:
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let so many begin, and come again in the next turn unless nobody has come in the last one."""
+        now = perf_counter()
+        took, self._began = now - self._began, now
         quiet = self._left == self._most
+        self._most = max(1, self._most // 2) if took > self._seconds else min(self._limit, self._most + 1)
         self._left = self._most
         while self._waiting and self._left:
             turn = self._waiting.popleft()
@@ -48,4 +59,4 @@ class Paced:
                 self._left -= 1
         self._turning = not quiet
         if self._turning:
-            asyncio.get_running_loop().call_soon(self._turn)
+            loop.call_soon(self._turn, loop)

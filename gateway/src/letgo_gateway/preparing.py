@@ -32,7 +32,7 @@ async def prepare(settings: Settings) -> Administrator | None:
 
     Raises `DatabaseBusy`, `WrongSetting`.
     """
-    database = Database(make_engine(settings), settings.pool_waiting)
+    database = Database(make_engine(settings), settings.pool_waiting, settings.pool_timeout)
     try:
         async with database.reached("migrate"):
             await migrate(database.engine)

@@ -38,7 +38,7 @@ class Rooms:
 def make_rooms(settings: Settings) -> Rooms:
     """Everything, not yet connected. Raises `WrongSetting`."""
     made = keys(settings)
-    database = Database(make_engine(settings), settings.pool_waiting)
+    database = Database(make_engine(settings), settings.pool_waiting, settings.pool_timeout)
     changes = Changes(database, settings.direct, settings.changes_interval)
     owners = Owners(database, changes)
     return Rooms(

@@ -1,13 +1,13 @@
 """Many who ask at once are few who read."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pytest
 
 from letgo_gateway.caching import Kept
-from letgo_gateway.database.changes import Changes
+from letgo_gateway.database.changes import Changes, Listener
 from letgo_gateway.database.together import Together
 
 
@@ -16,16 +16,16 @@ class Versions:
 
     def __init__(self) -> None:
         self.versions = {"tools": 0}
-        self.listeners: list[Callable[[frozenset[str]], None]] = []
+        self.listeners: list[Listener] = []
 
-    def subscribe(self, listener: Callable[[frozenset[str]], None]) -> None:
+    def subscribe(self, listener: Listener) -> None:
         self.listeners.append(listener)
 
     def learn(self, versions: Mapping[str, int]) -> None:
         if versions["tools"] > self.versions["tools"]:
             self.versions.update(versions)
             for listener in self.listeners:
-                listener(frozenset({"tools"}))
+                listener(frozenset({"tools"}), None)
 
 
 def test_a_value_that_changes_while_it_is_made_is_made_once_more_for_all_who_know_of_it() -> None:

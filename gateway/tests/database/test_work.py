@@ -18,7 +18,7 @@ from letgo_gateway.identity.tables import Team
 @asynccontextmanager
 async def opened(url: str, **settings: object) -> AsyncIterator[Database]:
     made = quick(url, **settings)
-    database = Database(make_engine(made), made.pool_waiting)
+    database = Database(make_engine(made), made.pool_waiting, made.pool_timeout)
     try:
         yield database
     finally:
@@ -160,18 +160,11 @@ def test_a_full_pool_answers_503_while_kept_lists_and_the_loop_go_on(start: Star
     database = gateway.rooms.database
     portal = gateway.client.portal
     assert portal is not None
-
-    async def take() -> Any:
-        return await database.engine.connect()
-
-    connection = portal.call(take)
-    try:
+    with portal.wrap_async_context_manager(database.reached("somebody else")):
         refused = gateway.admin.raw("GET", "/servers")
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
         assert gateway.anybody.raw("GET", "/health").status_code == 503
         assert gateway.admin.get("/tools")["items"] == []
-    finally:
-        portal.call(connection.close)
     assert gateway.admin.get("/servers")["items"] == []
 
 

@@ -8,13 +8,13 @@ connection is lost.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from math import inf
 from time import monotonic
-from typing import Literal, ParamSpec, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeAlias, TypeVar, get_args
 
-from sqlalchemy import BigInteger, String, cast, func, select, update
+from sqlalchemy import BigInteger, String, bindparam, case, cast, func, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -29,12 +29,15 @@ Own: TypeAlias = Literal[
     "own-8", "own-9", "own-a", "own-b", "own-c", "own-d", "own-e", "own-f",
 ]  # fmt: skip
 """Entries of any registry that only their owners see, by the last digit of their owners' ids: what others see has not
-changed with them. They are sixteen, for who changes a topic waits for all who are changing it."""
+changed with them. They are sixteen since who changes a topic waits for all who are changing it."""
 Topic: TypeAlias = Literal["identity", Registry, Own]
 OWN: tuple[Own, ...] = get_args(Own)
+OWN_TOPICS: frozenset[str] = frozenset(OWN)
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 P = ParamSpec("P")
 T = TypeVar("T")
+Listener: TypeAlias = Callable[[frozenset[str], str | None], None]
+"""Called with the topics that have changed; if there is an owner, nobody else's own entries have."""
 CHANNEL = "letgo_gateway"
 log = logging.getLogger("letgo_gateway.changes")
 
@@ -51,27 +54,44 @@ class Change(Base):
     version: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
-async def count_up(db: AsyncSession, topics: Iterable[Topic]) -> dict[str, int]:
+TABLE: Any = Change.__table__
+VERSIONS = select(TABLE)
+LOCKED = (
+    select(TABLE.c.topic)
+    .where(TABLE.c.topic.in_(bindparam("topics", expanding=True)))
+    .order_by(TABLE.c.topic)
+    .with_for_update()
+)
+COUNTING = update(TABLE).where(TABLE.c.topic.in_(LOCKED)).values(version=TABLE.c.version + 1).returning(TABLE)
+COUNTED = COUNTING.cte("counted")
+WHOSE = case((COUNTED.c.topic == bindparam("own", type_=String), bindparam("owner", type_=String)), else_="")
+TOLD = COUNTED.c.topic + "=" + cast(COUNTED.c.version, String) + WHOSE
+COUNTING_AND_TELLING = select(COUNTED, func.pg_notify(CHANNEL, TOLD))
+
+
+class Changed(NamedTuple):
+    """Topics, and the owner of what they are about where one of them is the topic of an owner."""
+
+    topics: Collection[Topic]
+    owner: str | None = None
+
+
+async def count_up(db: AsyncSession, topics: Collection[Topic], owner: str | None = None) -> dict[str, int]:
     """The new versions of `topics`, told to all workers when this transaction commits.
 
     Call it last: whoever changes the same topic waits for this transaction from here on. So it is one statement, which
     leaves nothing to be done but to commit. The order of the topics is always the same, so that two can't wait for each
     other.
     """
-    locked = select(Change.topic).where(Change.topic.in_(sorted(set(topics)))).order_by(Change.topic).with_for_update()
-    changed = update(Change).where(Change.topic.in_(locked)).values(version=Change.version + 1)
-    counting = changed.returning(Change.topic, Change.version).execution_options(synchronize_session=False)
+    given = {"topics": sorted(set(topics))}
     if db.get_bind().dialect.name != "postgresql":
-        return {row.topic: row.version for row in await db.execute(counting)}
-    counted = counting.cte("counted")
-    told = counted.c.topic + "=" + cast(counted.c.version, String)
-    rows = await db.execute(select(counted.c.topic, counted.c.version, func.pg_notify(CHANNEL, told)))
-    return {topic: version for topic, version, _ in rows}
+        return {row.topic: row.version for row in await db.execute(COUNTING, given)}
+    whose = {"own": None, "owner": None} if owner is None else {"own": own(owner), "owner": f":{owner}"}
+    return {row.topic: row.version for row in await db.execute(COUNTING_AND_TELLING, given | whose)}
 
 
 async def versions_now(db: AsyncSession) -> dict[str, int]:
-    rows = await db.execute(select(Change.topic, Change.version))
-    return {row.topic: row.version for row in rows}
+    return {row.topic: row.version for row in await db.execute(VERSIONS)}
 
 
 class Changes:
@@ -83,25 +103,30 @@ class Changes:
         self._direct = direct
         self._interval = interval
         self._known_at = -inf
-        self._listeners: list[Callable[[frozenset[str]], None]] = []
+        self._listeners: list[Listener] = []
         self._unheard = asyncio.Event()
         """Set when there may be changes that were told while nobody listened."""
 
-    def subscribe(self, listener: Callable[[frozenset[str]], None]) -> None:
-        """Have `listener` called with the topics that have changed, in the event loop; it must be quick."""
+    def subscribe(self, listener: Listener) -> None:
+        """Have `listener` called with what has changed, in the event loop; it must be quick."""
         self._listeners.append(listener)
 
-    def learn(self, versions: Mapping[str, int]) -> None:
-        """Take over what is newer. Who has changed something calls this itself, so that it sees its own change."""
+    def learn(self, versions: Mapping[str, int], owner: str | None = None) -> None:
+        """Take over what is newer. Who has changed something calls this itself, so that it sees its own change.
+
+        `owner`: whose own entries have changed with the version of their topic.
+        """
         newer = {topic: version for topic, version in versions.items() if version > self.versions.get(topic, -1)}
         if newer:
+            if any(newer[topic] > self.versions[topic] + 1 for topic in OWN_TOPICS & newer.keys()):
+                owner = None  # somebody else's have as well, and who that is has not been told
             self.versions.update(newer)
             for listener in self._listeners:
-                listener(frozenset(newer))
+                listener(frozenset(newer), owner)
 
     async def write(
         self,
-        topics: Iterable[Topic] | Callable[[T], Iterable[Topic]],
+        topics: Collection[Topic] | Callable[[T], Changed],
         work: Work[P, T],
         /,
         *args: P.args,
@@ -112,14 +137,15 @@ class Changes:
         What `work` has done may say which they are.
         """
 
-        async def counted(db: AsyncSession) -> tuple[T, dict[str, int]]:
+        async def counted(db: AsyncSession) -> tuple[T, dict[str, int], str | None]:
             result = await work(db, *args, **kwargs)
             await db.flush()
-            return result, await count_up(db, topics(result) if callable(topics) else topics)
+            changed = topics(result) if callable(topics) else Changed(topics)
+            return result, await count_up(db, *changed), changed.owner
 
         counted.__qualname__ = getattr(work, "__qualname__", repr(work))
-        result, versions = await self._database.write(counted)
-        self.learn(versions)
+        result, versions, owner = await self._database.write(counted)
+        self.learn(versions, owner)
         return result
 
     async def refresh(self) -> None:
@@ -166,5 +192,6 @@ class Changes:
             self._unheard.set()
 
     def _told(self, payload: str) -> None:
-        pairs = (pair.partition("=") for pair in payload.split(","))
-        self.learn({topic: int(version) for topic, _, version in pairs})
+        topic, _, rest = payload.partition("=")
+        version, _, owner = rest.partition(":")
+        self.learn({topic: int(version)}, owner or None)

@@ -13,18 +13,14 @@ WRITES = "letgo_gateway_writes"
 
 
 def make_engine(settings: Settings) -> AsyncEngine:
-    """An engine whose pool has `pool_size` connections and no more, and waits `pool_timeout` for one.
+    """An engine whose pool has `pool_size` connections and no more; `Database` waits for them.
 
     Raises `WrongSetting`.
     """
     url = settings.database
     if url.get_backend_name() == "sqlite" and not (directory := Path(url.database or "").absolute().parent).is_dir():
         raise WrongSetting(f"DATABASE_URL: there is no directory {directory}")
-    pool: dict[str, Any] = {
-        "pool_size": settings.pool_size,
-        "max_overflow": 0,
-        "pool_timeout": settings.pool_timeout,
-    }
+    pool: dict[str, Any] = {"pool_size": settings.pool_size, "max_overflow": 0}
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(url, connect_args={"timeout": 5}, **pool)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)

@@ -11,6 +11,7 @@ The function must do nothing but database work: it can't call another service, a
 outside call first, makes an error of it if it tries.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -20,7 +21,6 @@ import asyncpg
 from sqlalchemy import inspect
 from sqlalchemy.engine import Result
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from letgo.runtime import fresh_session
@@ -54,12 +54,17 @@ def nothing_open(doing: str) -> None:
 
 
 class Database:
-    """Units of work on one engine. At most `waiting` of them wait for a connection at a time."""
+    """Units of work on one engine, which get their connections in the order in which they asked: SQLAlchemy's queue
+    for event loops would let who comes take a connection that was meant for who waits, over and over. At most `waiting`
+    of them wait at a time, and each for `patience` seconds.
+    """
 
-    def __init__(self, engine: AsyncEngine, waiting: int) -> None:
+    def __init__(self, engine: AsyncEngine, waiting: int, patience: float) -> None:
         self.engine = engine
         self._running = 0
+        self._patience = patience
         self._most = waiting + self.size
+        self._free = asyncio.Semaphore(self.size)
         alone = reading = engine
         if engine.dialect.name == "postgresql":
             alone = engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -101,9 +106,8 @@ class Database:
         self._running += 1
         token = _open.set(name)
         try:
-            yield
-        except PoolTimeout:
-            raise DatabaseBusy("no connection to the database became free in time") from None
+            async with self._connection_free():
+                yield
         except DBAPIError as error:
             if error.connection_invalidated or _is_unavailable(error.orig):
                 raise DatabaseBusy("the database can't answer now") from error
@@ -113,6 +117,18 @@ class Database:
         finally:
             _open.reset(token)
             self._running -= 1
+
+    @asynccontextmanager
+    async def _connection_free(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
+        except TimeoutError:
+            raise DatabaseBusy("no connection to the database became free in time") from None
+        try:
+            yield
+        finally:
+            self._free.release()
 
     async def ping(self) -> None:
         """Have the database answer a query that begins now, without a transaction. Raises `DatabaseBusy`.

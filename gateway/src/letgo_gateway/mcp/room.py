@@ -46,7 +46,7 @@ class Room:
             Route("/rpc", self._rpc, include_in_schema=False),
         ]
 
-    def _changed(self, topics: frozenset[str]) -> None:
+    def _changed(self, topics: frozenset[str], owner: str | None) -> None:
         self.service.listeners.registry_changed(topics)
         if "identity" in topics:
             self._mcp.lasting.identity_changed()

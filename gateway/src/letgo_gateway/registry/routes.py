@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from letgo_gateway.api import Asking, LoggedIn, Shared, asking
-from letgo_gateway.database.changes import Topic
+from letgo_gateway.database.changes import Changed
 from letgo_gateway.registry.entries import Written, remove_entry, write_change, write_entry, write_toggle
 from letgo_gateway.registry.kinds import KINDS, Kind
 from letgo_gateway.registry.lists import Filter
@@ -63,7 +63,7 @@ def _creating(kind: Kind) -> Callable[..., Any]:
     async def create(asked: NewEntry, rooms: Shared, principal: LoggedIn) -> Any:
         given = asked.model_dump()
         sealed = _sealed(rooms, given)
-        return (await rooms.changes.write(_topics, write_entry, kind, given, sealed, principal)).entry
+        return (await rooms.changes.write(_changed, write_entry, kind, given, sealed, principal)).entry
 
     return _named(create, f"create_{kind.label}", asked=kind.new)
 
@@ -80,7 +80,7 @@ def _changing(kind: Kind) -> Callable[..., Any]:
         changed = asked.model_dump(exclude_unset=True)
         version = changed.pop("version")
         sealed = _sealed(rooms, changed)
-        written = await rooms.changes.write(_topics, write_change, kind, entry_id, version, changed, sealed, principal)
+        written = await rooms.changes.write(_changed, write_change, kind, entry_id, version, changed, sealed, principal)
         return written.entry
 
     return _named(change, f"change_{kind.label}", asked=change_of(kind.new))
@@ -88,20 +88,20 @@ def _changing(kind: Kind) -> Callable[..., Any]:
 
 def _toggling(kind: Kind) -> Callable[..., Any]:
     async def toggle(entry_id: EntryId, asked: Toggle, rooms: Shared, principal: LoggedIn) -> Any:
-        return (await rooms.changes.write(_topics, write_toggle, kind, entry_id, asked.enabled, principal)).entry
+        return (await rooms.changes.write(_changed, write_toggle, kind, entry_id, asked.enabled, principal)).entry
 
     return _named(toggle, f"toggle_{kind.label}")
 
 
 def _deleting(kind: Kind) -> Callable[..., Any]:
     async def delete(entry_id: EntryId, rooms: Shared, principal: LoggedIn) -> None:
-        await rooms.changes.write(_topics, remove_entry, kind, entry_id, principal)
+        await rooms.changes.write(_changed, remove_entry, kind, entry_id, principal)
 
     return _named(delete, f"delete_{kind.label}")
 
 
-def _topics(written: Written) -> frozenset[Topic]:
-    return written.topics
+def _changed(written: Written) -> Changed:
+    return Changed(written.topics, written.entry["owner_id"])
 
 
 def _sealed(rooms: Rooms, given: Mapping[str, Any]) -> str | None:
