@@ -154,6 +154,26 @@ def test_a_full_pool_refuses_in_its_time_and_more_waiters_than_allowed_at_once(d
     in_loop(run)
 
 
+def test_connections_come_in_the_order_in_which_they_were_asked_for(database_url: str) -> None:
+    order: list[str] = []
+
+    async def note(db: AsyncSession, name: str) -> None:
+        await db.execute(select(func.count()).select_from(Team))
+        order.append(name)
+
+    async def run() -> None:
+        async with opened(database_url, pool_size=1) as database:
+
+            async def often(name: str) -> None:
+                for _ in range(3):
+                    await database.read(note, name)
+
+            await asyncio.gather(*map(often, "abcd"))
+
+    in_loop(run)
+    assert "".join(order) == "abcd" * 3
+
+
 def test_a_full_pool_answers_503_while_kept_lists_and_the_loop_go_on(start: StartGateway) -> None:
     gateway: RunningGateway = start(pool_size=1, pool_timeout=1, changes_interval=600)
     gateway.admin.get("/tools")
