@@ -13,7 +13,8 @@ from sqlalchemy import make_url
 
 from letgo_gateway.registry.kinds import KINDS
 
-LONG = 3600.0
+SOON, LONG = 0.1, 3600.0
+"""How often a worker asks, in seconds: sooner than by default, for there are many changes to wait for, or never."""
 NOWHERE = "postgresql://127.0.0.1:1/nowhere"
 PATIENCE = 30.0
 """For a busy machine. A second is promised, and measured by `make bench-gateway-leaks`."""
@@ -32,9 +33,9 @@ def way(request: pytest.FixtureRequest, database_url: str) -> Iterator[tuple[dic
         case "notified":
             yield {"changes_interval": LONG}, no_cut
         case "cut":
-            yield {}, cut_of(database_url)
+            yield {"changes_interval": SOON}, cut_of(database_url)
         case "asking":
-            yield {"listen_url": NOWHERE} if postgres else {}, no_cut
+            yield {"changes_interval": SOON} | ({"listen_url": NOWHERE} if postgres else {}), no_cut
 
 
 @in_loop

@@ -25,6 +25,10 @@ BELONG_TO_REQUESTS = frozenset(
 )
 
 
+on_postgres = pytest.mark.parametrize("prepared", ["postgres"], indirect=True)
+"""Which can be asked for what it holds; upstreams know nothing of databases."""
+
+
 @asynccontextmanager
 async def scene(
     prepared: Any, database_url: str, *behaviours: str
@@ -71,7 +75,7 @@ def nothing_is_held(seen: Seen) -> None:
     assert seen.left.processes <= seen.before.processes
 
 
-@pytest.mark.parametrize("prepared", ["postgres"], indirect=True)
+@on_postgres
 @in_loop
 async def test_500_slow_calls_and_500_streams_hold_nothing(prepared: Any, database_url: str) -> None:
     async with scene(prepared, database_url, "slow") as (gateway, caller, dsn, tools):
@@ -82,6 +86,7 @@ async def test_500_slow_calls_and_500_streams_hold_nothing(prepared: Any, databa
         await until_only(before)
 
 
+@on_postgres
 @in_loop
 async def test_upstreams_that_hang_die_or_send_nonsense_hold_nothing(prepared: Any, database_url: str) -> None:
     async with scene(prepared, database_url, *BEHAVIOURS) as (gateway, caller, dsn, tools):
