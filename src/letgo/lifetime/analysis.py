@@ -1,6 +1,8 @@
 """What one run over a code base knows and finds: the tables that every step reads, and where results are kept."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 from letgo.holds import Misuse, MisuseKind, Origin, Site, Source, Wait, WaitKind
@@ -133,7 +135,10 @@ class Analysis:
         self.states: dict[str, Value] | None = None
         self.keepers: list[Place] = []  # the functions that may put something on a state
         self.definitions: dict[tuple[str, str], Site] = {}
-        self.order = importers_first(names)
+
+    @cached_property
+    def order(self) -> Mapping[int, int]:
+        return importers_first(self.names)
 
     def misuse(
         self,
