@@ -26,7 +26,7 @@ from letgo.report.outcome import place
 from letgo.rules.judging import judge
 from letgo.source.codebase import CodeBase
 from letgo.source.lines import code_below
-from letgo.source.read import collection_paused
+from letgo.source.read import collection_paused, cores
 from letgo.source.settings import Settings
 
 Choice = Callable[[Program, Repair], bool]
@@ -102,7 +102,14 @@ def repaired(
             wanted = checking.standing(known, paths, settings)
             return Seen(known.names, known.facts, wanted, judge(known.facts, everything))
 
-        fixed = fixing.fix(followed.codebase, look, unsafe=unsafe, style=settings.fix_style, choose=choose)
+        fixed = fixing.fix(
+            followed.codebase,
+            look,
+            unsafe=unsafe,
+            style=settings.fix_style,
+            jobs=settings.jobs or cores(),
+            choose=choose,
+        )
     return checking.standing(followed, paths, settings), fixed
 
 

@@ -3,17 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from letgo.fix.insisting import chains
-from letgo.fix.kinds import KINDS
-from letgo.fix.patient import Patient, Style, Ward
+from letgo.fix.insisting import chains, hopeless
+from letgo.fix.patient import Style
 from letgo.fix.program import Look, Looking, Program, opened
+from letgo.fix.proposing import proposals
 from letgo.fix.proving import STILL_FOUND, compatible, prove
 from letgo.fix.repair import FunctionKey, Left, Proposal, Repair, RepairKey
-from letgo.fix.syntax import syntax_of
-from letgo.fix.texts import Unfixable
-from letgo.holds import Finding, Site
-from letgo.lifetime.beginnings import all_functions
-from letgo.lifetime.endpoints import endpoints
+from letgo.holds import Finding
 from letgo.source.codebase import CodeBase
 
 MOST_ROUNDS = 8
@@ -35,11 +31,13 @@ def fix(
     *,
     unsafe: bool = False,
     style: Style = "explicit",
+    jobs: int = 1,
     choose: Callable[[Program, Repair], bool] | None = None,
 ) -> Fixed:
     """Repairs what `look` finds in a code base, in memory.
 
-    Without `unsafe` only repairs that keep behaviour for certain are made. `choose` is asked before each repair.
+    Without `unsafe` only repairs that keep behaviour for certain are made. `jobs` is the largest number of processes
+    that find repairs. `choose` is asked before each repair.
     """
     seen = look(codebase)
     program, unreadable = opened(codebase, sorted({path for each in seen.wanted for path in _paths(each)}))
@@ -49,12 +47,12 @@ def fix(
     reasons: dict[Place, str] = {}
 
     def usable(program: Program, seen: Look) -> list[Repair]:
-        return _usable(program, _proposals(program, seen, style), unsafe)
+        return _usable(program, proposals(program, seen, style, jobs), unsafe)
 
     for _ in range(MOST_ROUNDS):
-        proposals = list(_proposals(program, seen, style))
-        reasons = _reasons(proposals, refused, unsafe)
-        repairs = [each for each in _usable(program, proposals, unsafe) if each.key not in refused]
+        proposed = proposals(program, seen, style, jobs)
+        reasons = _reasons(proposed, refused, unsafe)
+        repairs = [each for each in _usable(program, proposed, unsafe) if each.key not in refused]
         stubborn = frozenset() if repairs else _stubborn(seen, refused) - exhausted
         repairs = repairs or chains(program, seen, stubborn, usable, look)
         chosen = compatible(repairs)
@@ -67,6 +65,7 @@ def fix(
             break
         proven = prove(program, seen, chosen, look)
         refused |= {repair.key: reason for repair, reason in proven.refused}
+        exhausted |= {place for trial in proven.trials for place in hopeless(trial, usable)}
         made += proven.kept
         if stubborn:  # what was in the way is gone: what was tried in vain beside it may do now
             eased = {repair.place for repair in proven.kept}
@@ -76,8 +75,8 @@ def fix(
     return Fixed(program, tuple(made), tuple(left))
 
 
-def _usable(program: Program, proposals: Iterable[Proposal], unsafe: bool) -> list[Repair]:
-    every = (repair for proposal in proposals for repair in proposal.repairs)
+def _usable(program: Program, proposed: Iterable[Proposal], unsafe: bool) -> list[Repair]:
+    every = (repair for proposal in proposed for repair in proposal.repairs)
     return [repair for repair in every if (unsafe or not repair.unsafe) and repair.paths <= program.files.keys()]
 
 
@@ -106,37 +105,6 @@ def _paths(finding: Finding) -> Iterator[str]:
     yield from (step.site.path for step in finding.trace)
 
 
-# --- one round -------------------------------------------------------------------------------------------------------
-
-
-def _proposals(program: Program, seen: Look, style: Style) -> Iterator[Proposal]:
-    found = {id(endpoint.function.function): endpoint for endpoint in endpoints(seen.names)}
-    ward = Ward(seen.names, seen.facts, {path: syntax_of(text) for path, text in program.texts.items()}, found, style)
-    symbols = {
-        (symbol.module.path, symbol.function.line): symbol
-        for symbol in all_functions(seen.names)
-        if symbol.module.path in program.files
-    }
-    for site, findings in _by_function(seen.wanted).items():
-        symbol, syntax = symbols.get((site.path, site.line)), ward.syntaxes.get(site.path)
-        node = syntax.definitions.get(site.line) if syntax else None
-        if symbol is None or syntax is None or node is None:
-            continue
-        patient = Patient(ward, site, symbol, syntax, node, findings)
-        for kind in KINDS:
-            try:
-                yield kind(patient)
-            except Unfixable as reason:
-                yield Proposal(left=tuple(Left(finding, str(reason)) for finding in findings))
-
-
-def _by_function(findings: Iterable[Finding]) -> dict[Site, tuple[Finding, ...]]:
-    found: dict[Site, tuple[Finding, ...]] = {}
-    for finding in findings:
-        found[finding.handler] = (*found.get(finding.handler, ()), finding)
-    return found
-
-
 # --- why findings stay -----------------------------------------------------------------------------------------------
 
 Place = tuple[str, str, int]
@@ -147,10 +115,10 @@ def _place(finding: Finding) -> Place:
     return (finding.code, finding.site.path, finding.site.line)
 
 
-def _reasons(proposals: Iterable[Proposal], refused: Mapping[RepairKey, str], unsafe: bool) -> dict[Place, str]:
+def _reasons(proposed: Iterable[Proposal], refused: Mapping[RepairKey, str], unsafe: bool) -> dict[Place, str]:
     """Why each finding stays: its repair was taken back, or is unsafe, or there is none."""
     reasons: dict[Place, str] = {}
-    for proposal in proposals:
+    for proposal in proposed:
         for left in proposal.left:
             reasons.setdefault(_place(left.finding), left.reason)
         for repair in proposal.repairs:

@@ -5,7 +5,7 @@ leave the finding; the next repair then shows what is left. The whole chain is p
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -13,7 +13,7 @@ from letgo.fix.edits import Edit
 from letgo.fix.kinds import waits
 from letgo.fix.nodes import Definition
 from letgo.fix.program import Look, Looking, Program
-from letgo.fix.proving import compatible, texts_with
+from letgo.fix.proving import Trial, compatible, texts_with
 from letgo.fix.repair import FunctionKey, Repair
 from letgo.fix.syntax import Syntax, syntax_of
 from letgo.fix.texts import Unfixable, line_starts
@@ -36,8 +36,7 @@ def chains(
     touched: dict[FunctionKey, set[FunctionKey]] = {}
     done: list[FunctionKey] = []
     for _ in range(MOST_STEPS):
-        about = replace(now, wanted=tuple(finding for finding in now.wanted if _place(finding) in pending))
-        repairs = compatible(repair for repair in propose(current, about) if repair.kind == waits.KIND)
+        repairs = _next(current, now, pending, propose)
         pending &= {repair.place for repair in repairs}
         if not pending:
             break
@@ -54,6 +53,18 @@ def chains(
         done += sorted(pending - waiting)
         pending &= waiting
     return [_as_one(program, current, steps[place], touched[place]) for place in done]
+
+
+def hopeless(trial: Trial, propose: Proposing) -> frozenset[FunctionKey]:
+    """The functions in which a repair left what it was to cure, and nothing can follow it."""
+    if not trial.stubborn:
+        return frozenset()
+    return trial.stubborn - {repair.place for repair in _next(trial.program, trial.look, trial.stubborn, propose)}
+
+
+def _next(program: Program, seen: Look, places: Set[FunctionKey], propose: Proposing) -> tuple[Repair, ...]:
+    about = replace(seen, wanted=tuple(finding for finding in seen.wanted if _place(finding) in places))
+    return compatible(repair for repair in propose(program, about) if repair.kind == waits.KIND)
 
 
 def _place(finding: Finding) -> FunctionKey:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from letgo.fix.edits import Edit, apply, overlap
 from letgo.fix.program import Look, Looking, Program
-from letgo.fix.repair import Repair
+from letgo.fix.repair import FunctionKey, Repair
 from letgo.fix.syntax import syntax_of
 from letgo.fix.texts import Unfixable
 from letgo.holds import Finding
@@ -28,13 +28,23 @@ UNUSED = "LG506"
 """A session that a repair leaves without a use does no harm, and is a repair of its own."""
 
 
-class Proven(NamedTuple):
-    """The program with the repairs that were `kept`, what is known of it, and the others with the reason."""
+class Trial(NamedTuple):
+    """A program with repairs that were not all sound, and the functions in which one left what it was to cure."""
 
     program: Program
     look: Look
-    kept: tuple[Repair, ...]
-    refused: tuple[tuple[Repair, str], ...]
+    stubborn: frozenset[FunctionKey]
+
+
+class Proven(NamedTuple):
+    """The program with the repairs that were `kept`, what is known of it, the others with the reason, and in which
+    trials these have shown."""
+
+    program: Program
+    look: Look
+    kept: tuple[Repair, ...] = ()
+    refused: tuple[tuple[Repair, str], ...] = ()
+    trials: tuple[Trial, ...] = ()
 
 
 def compatible(repairs: Iterable[Repair]) -> tuple[Repair, ...]:
@@ -62,7 +72,7 @@ def _moves(moving: Sequence[Edit], edits: Sequence[Edit]) -> bool:
 
 def prove(program: Program, before: Look, repairs: Sequence[Repair], look: Looking) -> Proven:
     """Makes the repairs, takes back what is not sound, and again, until all that is left is."""
-    return _proven(Proven(program, before, (), ()), program, before, repairs, look)
+    return _proven(Proven(program, before), program, before, repairs, look)
 
 
 def _proven(sound: Proven, program: Program, before: Look, repairs: Sequence[Repair], look: Looking) -> Proven:
@@ -75,7 +85,9 @@ def _proven(sound: Proven, program: Program, before: Look, repairs: Sequence[Rep
             after = look(changed.codebase)
             bad = _unsound(before, after, (*sound.kept, *left))
             if not bad:
-                return Proven(changed, after, (*sound.kept, *left), tuple(refused.items()))
+                return Proven(changed, after, (*sound.kept, *left), tuple(refused.items()), sound.trials)
+            stubborn = frozenset(repair.place for repair, reason in bad.items() if reason.endswith(STILL_FOUND))
+            sound = sound._replace(trials=(*sound.trials, Trial(changed, after, stubborn)))
         refused |= {repair: reason for repair, reason in bad.items() if repair in left}
         if not set(bad).isdisjoint(left) and (len(set(bad) & set(left)) < len(left) or len(left) == 1):
             left = tuple(repair for repair in left if repair not in bad)
