@@ -509,4 +509,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A path or a line of code may hold what the terminal's encoding does not.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    cli()
+    try:
+        cli()
+    finally:
+        gc.freeze()  # Python would look for garbage once more at its end

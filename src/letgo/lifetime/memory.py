@@ -31,7 +31,7 @@ from letgo.source import cache
 from letgo.source.codebase import CodeBase
 from letgo.source.outline import details_of
 
-MANY = 8
+MANY = 16
 """How many sources are kept apart: each run in which something has changed adds one or two."""
 
 
