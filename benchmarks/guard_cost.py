@@ -1,39 +1,54 @@
 """`python -m benchmarks.guard_cost`: what letgo costs a small real app, side by side with the app alone.
 
 One server runs without letgo, a second one too, one with `install(app)`, one with the guard as it comes, one with a
-guard that watches every request. They are loaded in turns, so that whatever else slows the machine slows them all, and
-started anew several times, as one process is never quite as fast as the next. How far the app is from itself tells
-which differences mean something. Processor time a request is the steadier figure on a machine that is shared; how many
-functions a request calls is the same on each.
+guard that watches every request. They are forked from one process that has imported everything else, so that they lie
+alike in memory, and are loaded in turns, forth and back, so that whatever else slows the machine slows them all. How
+far the app is from itself tells which differences mean something. Processor time a request is the steadier figure on a
+machine that is shared; how many functions a request calls is the same on each.
 """
 
 import argparse
 import asyncio
+import gc
+import multiprocessing
+import os
 import random
+import socket
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median, quantiles
-from typing import NamedTuple
+from statistics import mean, median, quantiles
+from typing import NamedTuple, cast
+
+import uvicorn
+import uvloop
 
 from benchmarks.__main__ import machine
 from benchmarks.guard_calls import calls
-from benchmarks.serving import Server, serving
+from benchmarks.serving import Server
 from letgo.prove.postgres import embedded_postgres
 
 WAYS = {
     "the app alone": "",
     "the app beside itself": "",
     "`install(app)`": "install",
-    "the guard": "guard",
+    "the guard": "guard a fifth",
     "the guard, every request watched": "guard all",
 }
 ALONE = next(iter(WAYS))
 CLIENTS = 8
+"""Fewer than connections in the pool: nobody makes new ones meanwhile."""
 PATHS = ("/sync", "/async")
-
+TURN = 0.18
+"""Seconds: five turns and what is between them fill one."""
+IMPORTED = ("fastapi", "sqlalchemy.ext.asyncio", "sqlalchemy.dialects.postgresql.psycopg", "uvicorn.main", "psycopg")
+RESAMPLED = 2_000
+WARM = 300
+"""Answers before anything is measured."""
+START_SECONDS = 60.0
 
 INTRODUCTION = """# What letgo costs at run time
 
@@ -46,12 +61,17 @@ These figures: {machine}; {of_what}; server, Postgres and clients on the same co
 How many functions in Python one request calls, from the app's first to its last. It is the same on every machine.
 """
 TURNS = """
-## Throughput and processor time
+## Processor time and throughput
 
-{clients} clients ask again as soon as they are answered. Medians of {rounds} rounds, in which the servers take turns in
-random order; they are started {restarts} times. What a turn is to that of the app alone in the same round: the median,
-and in brackets the middle half of all rounds. *The app beside itself* is a second server with the same app: differences
-as small as its own can't be told from none.
+{clients} clients ask again as soon as they are answered, so that the server is never idle. Processor time is that of
+all the server's threads, the system's on its behalf with it, for one answer. All servers take turns within a second,
+and the other way round in the next: that is a round. There are {rounds} rounds, and the servers are started {restarts}
+times. *The guard* watches 10 requests a second instead of 50, as it is asked for a fifth of each second.
+
+What a round is to that of the app alone: the median of all, and in brackets the 95 % interval of that median, from
+drawing the starts anew with all their rounds. *The app beside itself* is a second server with the same app. A
+difference can be told from none only if its interval leaves out 0, and if it is larger than what the app differs from
+itself.
 """
 
 
@@ -62,32 +82,62 @@ class Round(NamedTuple):
     cpu: float
 
 
-def load(server: Server, path: str, seconds: float) -> Round:
-    before, began = processor_time(server.pid), time.perf_counter()
-    done = asyncio.run(_clients(server.port, path, seconds))
-    taken = time.perf_counter() - began
-    return Round(done / taken, (processor_time(server.pid) - before) / done * 1e6)
+class Client(asyncio.Protocol):
+    """Asks the same again as soon as it is answered."""
 
+    def __init__(self, path: str) -> None:
+        self._request = f"GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n".encode()
+        self._received = b""
+        self.answers = 0
+        self.wrong = b""
 
-async def _clients(port: int, path: str, seconds: float) -> int:
-    until = time.monotonic() + seconds
-    return sum(await asyncio.gather(*(_client(port, path, until) for _ in range(CLIENTS))))
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(self._request)
 
-
-async def _client(port: int, path: str, until: float) -> int:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    request = f"GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n".encode()
-    done = 0
-    while time.monotonic() < until:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        if not found or len(body) < int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]):
+            return
         if not head.startswith(b"HTTP/1.1 200"):
-            raise SystemExit(f"the app answered {head[:30]!r}")
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        await reader.readexactly(int(length.partition(b":")[2]))
-        done += 1
-    writer.close()
-    return done
+            self.wrong = head
+        self.answers += 1
+        self._received = b""
+        self._transport.write(self._request)
+
+
+def warm(server: Server, path: str) -> None:
+    """Until it has started, and has done everything often enough to do it as it always will."""
+    until, answers = time.monotonic() + START_SECONDS, 0
+    while answers < WARM:
+        answers += uvloop.run(_answers(server.port, path, 0.25))
+        if time.monotonic() > until:
+            raise SystemExit(f"the server has given {answers} answers in {START_SECONDS:.0f} s")
+
+
+def turns(servers: Mapping[str, Server], order: Sequence[str], path: str) -> dict[str, Round]:
+    """One turn of each, within one second of the clock, by which the guard counts how many requests it watches."""
+    time.sleep(-time.monotonic() % 1)
+    return {way: turn(servers[way], path) for way in order}
+
+
+def turn(server: Server, path: str) -> Round:
+    before, began = processor_time(server.pid), time.perf_counter()
+    done = uvloop.run(_answers(server.port, path, TURN))
+    taken, used = time.perf_counter() - began, processor_time(server.pid) - before
+    return Round(done / taken, used / done * 1e6)
+
+
+async def _answers(port: int, path: str, seconds: float) -> int:
+    loop = asyncio.get_running_loop()
+    made = [await loop.create_connection(lambda: Client(path), "127.0.0.1", port) for _ in range(CLIENTS)]
+    await asyncio.sleep(seconds)
+    for transport, client in made:
+        transport.abort()
+        if client.wrong:
+            raise SystemExit(f"the app answered {client.wrong[:60]!r}")
+    return sum(client.answers for _, client in made)
 
 
 def processor_time(pid: int) -> float:
@@ -98,44 +148,79 @@ def processor_time(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-def measure(restarts: int, rounds: int, seconds: float) -> Iterator[tuple[str, str, Round]]:
-    """Path, way and figures of each turn."""
+@contextmanager
+def forked(environment: Mapping[str, str]) -> Iterator[Server]:
+    """A server of the app, with what is imported here already. Clients can connect at once."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1_000) as listening:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        process = multiprocessing.get_context("fork").Process(target=_serve, args=(listening, environment))
+        process.start()
+        try:
+            yield Server(listening.getsockname()[1], cast(int, process.pid))
+        finally:
+            process.kill()  # it has nothing to lose
+            process.join()
+
+
+def _serve(listening: socket.socket, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
+    app = import_module("benchmarks.guarded_app").app
+    uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="critical")).run([listening])
+
+
+def measure(restarts: int, rounds: int) -> Iterator[tuple[str, str, int, Round]]:
+    """Path, way, the number of the start, and the figures of each round."""
+    for module in IMPORTED:
+        import_module(module)
     with embedded_postgres() as postgres:
-        for _ in range(restarts):
+        gc.collect()
+        gc.freeze()
+        for start in range(restarts):
             with ExitStack() as stack:
-                servers = {}
-                for way in random.sample(list(WAYS), len(WAYS)):
-                    environment = {"LETGO_BENCH_DSN": postgres.dsn, "LETGO": WAYS[way]}
-                    servers[way] = stack.enter_context(serving("benchmarks.guarded_app:app", environment))
+                servers = {
+                    way: stack.enter_context(forked({"LETGO_BENCH_DSN": postgres.dsn, "LETGO": WAYS[way]}))
+                    for way in random.sample(list(WAYS), len(WAYS))
+                }
                 for path in PATHS:
                     for server in servers.values():
-                        load(server, path, 1)
+                        warm(server, path)
                     for _ in range(rounds):
-                        for way in random.sample(list(servers), len(servers)):
-                            yield path, way, load(servers[way], path, seconds)
+                        order = random.sample(list(servers), len(servers))
+                        forth, back = (turns(servers, one, path) for one in (order, order[::-1]))
+                        for way in WAYS:
+                            yield path, way, start, Round(*map(mean, zip(forth[way], back[way], strict=True)))
 
 
-def table(measured: dict[tuple[str, str], list[Round]]) -> list[str]:
-    """Medians; what a turn is to that of the app alone in the same round, with the middle half of all rounds."""
+Measured = dict[tuple[str, str], list[list[Round]]]
+"""By path and way: the rounds of each start."""
+
+
+def table(measured: Measured) -> list[str]:
     rows = [
-        "| endpoint | | requests a second | to the app alone | processor time a request | to the app alone |",
+        "| endpoint | | processor time a request | to the app alone | requests a second | to the app alone |",
         "|---|---|--:|--:|--:|--:|",
     ]
     for path in PATHS:
         alone = measured[path, ALONE]
         for way in WAYS:
-            rounds = measured[path, way]
-            rps, cpu = median(one.rps for one in rounds), median(one.cpu for one in rounds)
-            pairs = list(zip(rounds, alone, strict=True))
-            slower = spread([one.rps / other.rps - 1 for one, other in pairs]) if way != ALONE else ""
-            dearer = spread([one.cpu / other.cpu - 1 for one, other in pairs]) if way != ALONE else ""
-            rows.append(f"| `{path[1:]} def` | {way} | {rps:,.0f} | {slower} | {cpu:,.0f} us | {dearer} |")
+            starts = measured[path, way]
+            cpu, rps = (median(one[column] for start in starts for one in start) for column in (1, 0))
+            dearer, slower = ("" if way == ALONE else compared(starts, alone, column) for column in (1, 0))
+            rows.append(f"| `{path[1:]} def` | {way} | {cpu:,.0f} us | {dearer} | {rps:,.0f} | {slower} |")
     return rows
 
 
-def spread(ratios: Sequence[float]) -> str:
-    low, _, high = quantiles(ratios, n=4)
-    return f"{median(ratios):+.1%} ({low:+.1%} to {high:+.1%})"
+def compared(starts: Sequence[Sequence[Round]], alone: Sequence[Sequence[Round]], column: int) -> str:
+    """The median of what the rounds are to those of the app alone, with its 95 % interval."""
+    ratios = [
+        [one[column] / other[column] - 1 for one, other in zip(rounds, others, strict=True)]
+        for rounds, others in zip(starts, alone, strict=True)
+    ]
+    drawn = [
+        median(ratio for start in random.choices(ratios, k=len(ratios)) for ratio in start) for _ in range(RESAMPLED)
+    ]
+    between = quantiles(drawn, n=40)
+    return f"{median(ratio for start in ratios for ratio in start):+.1%} ({between[0]:+.1%} to {between[-1]:+.1%})"
 
 
 def table_of_calls() -> list[str]:
@@ -156,9 +241,8 @@ def table_of_calls() -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard_cost", description=__doc__)
-    parser.add_argument("--restarts", type=int, default=5, help="how often the servers are started")
-    parser.add_argument("--rounds", type=int, default=5, help="of each start and endpoint")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long each turn lasts")
+    parser.add_argument("--restarts", type=int, default=8, help="how often the servers are started, at least 2")
+    parser.add_argument("--rounds", type=int, default=13, help="of each start and endpoint, of 2 seconds each")
     parser.add_argument("--calls", action="store_true", help="count the functions that are called, and no more")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
     given = parser.parse_args()
@@ -166,9 +250,10 @@ def main() -> None:
     print("\n".join(called), flush=True)
     if given.calls:
         return
-    measured: dict[tuple[str, str], list[Round]] = {}
-    for path, way, figures in measure(given.restarts, given.rounds, given.seconds):
-        measured.setdefault((path, way), []).append(figures)
+    measured: Measured = {}
+    for path, way, start, figures in measure(given.restarts, given.rounds):
+        starts = measured.setdefault((path, way), [[] for _ in range(given.restarts)])
+        starts[start].append(figures)
     taken = table(measured)
     print("\n".join(["", *taken]))
     if given.write:

@@ -1,7 +1,6 @@
 """A small real app: one query a request, an answer from a model.
 
-`LETGO` says what of letgo it uses: "install", "guard", "guard all" (which watches every request), "guard none" (which
-watches none), or nothing at all.
+`LETGO` says what of letgo it uses: "install", one of the guards in `RATES`, or nothing at all.
 """
 
 import os
@@ -20,6 +19,9 @@ AsyncSessionLocal = async_sessionmaker(
     create_async_engine(DSN.replace("postgresql:", "postgresql+psycopg:"), pool_size=10)
 )
 QUERY = text("select 1 as id, 'The Deep End of the Pool' as title, 12 as price")
+
+RATES = {"guard all": None, "guard none": 0, "guard a fifth": 10}
+"""How many requests a second the guard watches: all, none, or a fifth of what it does unless told otherwise."""
 
 
 class Book(BaseModel):
@@ -44,14 +46,10 @@ match os.environ.get("LETGO"):
         from letgo.runtime import install
 
         install(app)
-    case "guard":
+    case "guard all" | "guard none" | "guard a fifth" as which:
         from letgo.runtime import Guard
 
-        app.add_middleware(Guard)
-    case "guard all" | "guard none" as which:
-        from letgo.runtime import Guard
-
-        app.add_middleware(Guard, rate=None if which == "guard all" else 0)
+        app.add_middleware(Guard, rate=RATES[which])
 
 
 @app.get("/sync")

@@ -37,14 +37,18 @@ def hook() -> None:
     wrap(fastapi.dependencies.utils, ["contextmanager_in_threadpool"], _entering_in_thread)
 
 
-@dataclass(slots=True)
 class Answer:
     """What an endpoint has returned, validated by the response model: given to FastAPI in place of its field."""
 
-    content: object
-    field: Any
-    value: Any
-    errors: Any
+    __slots__ = ("content", "errors", "field", "serialize", "serialize_json", "value")
+
+    def __init__(self, content: object, field: Any) -> None:
+        self.content = content
+        self.field = field
+        self.value, self.errors = field.validate(content, {}, loc=("response",))
+        # What FastAPI asks for each time: to find out that an attribute is not here costs more than all the rest.
+        self.serialize = field.serialize
+        self.serialize_json = getattr(field, "serialize_json", None)
 
     def validate(self, *arguments: object, **options: object) -> tuple[Any, Any]:
         return self.value, self.errors
@@ -189,7 +193,8 @@ def _running(original: Function) -> Function:
         try:
             if is_coroutine:
                 returned = await original(dependant=dependant, values=values, is_coroutine=True)
-                await releasing.end_all_reads_async(current.request)
+                if current.request.stirred:
+                    await releasing.end_all_reads_async(current.request)
                 returned = _validated(endpoint, returned)
             else:
                 watched = Calling(_in_thread(endpoint, dependant.call), dependant)
@@ -240,7 +245,7 @@ def _validated(endpoint: Endpoint, returned: Any) -> Any:
     field = endpoint.route.response_field
     if field is None:
         return jsonable_encoder(returned) if releasing.work_left(endpoint.handling.request) else returned
-    endpoint.answer = Answer(returned, field, *field.validate(returned, {}, loc=("response",)))
+    endpoint.answer = Answer(returned, field)
     return returned
 
 

@@ -119,8 +119,9 @@ def end_all_reads(request: Request) -> None:
 
 async def end_all_reads_async(request: Request) -> None:
     request.look_again()
-    for noted in _in_transaction(request):
-        await _on_loop(noted, end_reads)
+    if request.stirred:
+        for noted in _in_transaction(request):
+            await _on_loop(noted, end_reads)
 
 
 def settle(current: Handling, status: int) -> None:

@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 SCOPE_KEY = "letgo.request"
 MANY = 32
-_MARK = "letgo.request"  # in Session.info: which request has begun its latest transaction
+_MARK = "_letgo_request"  # of a Session: which request has begun its latest transaction
 current: ContextVar["Request | None"] = ContextVar("letgo_request", default=None)
 
 
@@ -70,7 +70,7 @@ class Request:
                     if not noted.session.in_transaction():
                         sessions.pop(key, None)
             sessions[id(session)] = Noted(session, async_session(session), _line(), owed)
-        session.info[_MARK] = self._mark
+        setattr(session, _MARK, self._mark)  # Session.info would be made for this alone, at several times the cost
         self.stirred = True
 
     def look_again(self) -> None:
@@ -100,7 +100,7 @@ class Request:
         here: object = None
         owned = []
         for noted in list(self._sessions.values()):
-            if noted.session.info.get(_MARK) is not self._mark:
+            if getattr(noted.session, _MARK, None) is not self._mark:
                 continue  # a session of a thread, as scoped_session makes them: now another request's
             if noted.line is not None:
                 here = here or _line()

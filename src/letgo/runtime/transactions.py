@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, SessionTransaction, SessionTransactionOrigin
 
 from letgo.runtime.statements import reads_only
 
-_CONNECTIONS = "letgo.connections"  # in Session.info
+_CONNECTIONS = "_letgo_connections"  # of a Session
 _WORK = "letgo_work"  # of a Connection: the first statement that did more than read
 _UNHEARD = "what was done over a connection past SQLAlchemy"  # COPY, say, with the driver's own cursor
 _SNAPSHOT = "letgo.snapshot"  # in Connection.info: whether all its statements see one state of the database
@@ -74,15 +74,15 @@ def _is_snapshot(level: str) -> bool:
 
 
 def _connections(session: Session) -> list[Connection]:
-    return [connection for connection in session.info.get(_CONNECTIONS, ()) if not connection.closed]
+    return [connection for connection in getattr(session, _CONNECTIONS, ()) if not connection.closed]
 
 
 def _begun(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
     if not transaction.nested:
         # An attribute, as a dictionary with weak keys would cost each transaction several times as much.
         setattr(connection, _WORK, _UNHEARD)
-        others = session.info.get(_CONNECTIONS)
-        session.info[_CONNECTIONS] = [*_connections(session), connection] if others else [connection]
+        others = _connections(session) if hasattr(session, _CONNECTIONS) else []
+        setattr(session, _CONNECTIONS, [*others, connection])
 
 
 def _executes(cursor: Any, statement: str, parameters: Any, context: Any) -> None:

@@ -63,10 +63,16 @@ class Guard:
             await self.app(scope, receive, send)
         elif self.page_path is not None and _is_below(scope, self.page_path):
             await self.page(scope, receive, send)
-        elif self._passes_by():
-            await self._unwatched(scope, receive, send)
-        else:
+        elif not self._passes_by():
             await self._watched(scope, receive, send)
+        else:  # here, as each `await` on the way would be gone through again whenever the app goes on
+            scope[WATCH] = None
+            token = current.set(UNWATCHED) if SCOPE_KEY not in scope else None
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                if token is not None:
+                    current.reset(token)
 
     def _passes_by(self) -> bool:
         """Whether this request is one of those that are not watched."""
@@ -80,17 +86,6 @@ class Guard:
             self._second, self._in_second = second, 0
         self._in_second += 1
         return self._in_second > settings.rate
-
-    async def _unwatched(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[WATCH] = None
-        if SCOPE_KEY in scope:
-            await self.app(scope, receive, send)
-            return
-        token = current.set(UNWATCHED)
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            current.reset(token)
 
     async def _watched(self, scope: Scope, receive: Receive, send: Send) -> None:
         watch = scope[WATCH] = Watch(scope, self.recorder)
