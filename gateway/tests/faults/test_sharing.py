@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gateway.conformance.memory import registered
 from gateway.leaks.processes import running
 from gateway.tests.mcp.serving import in_loop
 
@@ -15,6 +16,7 @@ from letgo_gateway.upstreams.addresses import Reach
 from letgo_gateway.upstreams.calls import Call, Caller, given
 from letgo_gateway.upstreams.endpoints import Endpoint
 from letgo_gateway.upstreams.errors import Busy, Garbage, Unreachable
+from letgo_gateway.upstreams.fleet import Fleet
 from letgo_gateway.upstreams.health import FAILURES, FIRST_PAUSE, Breaker
 from letgo_gateway.upstreams.http import Http
 from letgo_gateway.upstreams.upstream import Tracked, Upstream
@@ -71,6 +73,21 @@ async def test_a_process_that_dies_is_seen_to_and_what_it_has_started_goes_with_
     assert running("sleep", "86401") == 1
     await called.close()
     await until_gone("86401")
+
+
+@in_loop
+async def test_a_process_that_a_call_still_waits_for_when_its_upstream_is_forgotten_ends_with_the_gateway(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "server.py").write_text(SERVER)
+    fleet = Fleet(Http(Reach()), lambda secrets: {})
+    async with fleet.opened():
+        called = fleet.of(registered("one", command=(sys.executable, str(tmp_path / "server.py"), "86404")))
+        await call(called, "never")
+        fleet.forget(frozenset())
+        await asyncio.sleep(0)
+        assert running("sleep", "86404")
+    await until_gone("86404")
 
 
 @in_loop

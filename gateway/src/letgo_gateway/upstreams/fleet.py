@@ -24,7 +24,7 @@ class Fleet:
         """The era in which all upstreams must be spoken to, if not in that which suits best."""
         self.unasked: Unasked | None = None
         self._upstreams: dict[str, tuple[int, Upstream]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._retiring: dict[asyncio.Task[None], Upstream] = {}
 
     def of(self, registered: Registered) -> Upstream:
         """The upstream that this entry of the registry stands for."""
@@ -64,8 +64,8 @@ class Fleet:
             await upstream.close()
 
         task = asyncio.create_task(retire())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._retiring[task] = upstream
+        task.add_done_callback(self._retiring.pop)
 
     async def tell(self, session: str, message: bytes) -> None:
         """Pass on what a client has said in its session to all upstreams that have one for it."""
@@ -82,11 +82,11 @@ class Fleet:
         try:
             yield
         finally:
-            for task in self._closing:
+            left = [*self._retiring.values(), *(one for _, one in self._upstreams.values())]
+            for task in self._retiring:
                 task.cancel()
-            await asyncio.gather(*self._closing, return_exceptions=True)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(10):
-                    await asyncio.gather(*(one.close() for _, one in self._upstreams.values()), return_exceptions=True)
+                    await asyncio.gather(*(one.close() for one in left), return_exceptions=True)
             self._upstreams.clear()
             self.http.close()

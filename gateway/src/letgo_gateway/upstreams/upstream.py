@@ -449,7 +449,8 @@ class Upstream:
         """End all sessions and processes."""
         for key in list(self._sessions):
             self._drop(key)
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        if self._closing:  # to the end, whoever is cancelled meanwhile
+            await asyncio.wait(self._closing)
 
 
 async def _close(made: "asyncio.Task[Session]") -> None:
