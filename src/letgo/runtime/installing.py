@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from letgo.runtime import releasing, starlette_routes, streams
+from letgo.runtime import closing, releasing, starlette_routes, streams
 from letgo.runtime.explaining import explain
 from letgo.runtime.releasing import Handling, Policy
 from letgo.runtime.request import entered
@@ -24,6 +24,7 @@ def install(app: App, *, unsaved: Literal["owner", "commit", "refuse"] = "owner"
     """
     policy = Policy(unsaved)
     streams.hook()
+    closing.hook()
     if importlib.util.find_spec("fastapi") is not None:
         from letgo.runtime import fastapi_hooks
 
