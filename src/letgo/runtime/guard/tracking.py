@@ -212,10 +212,9 @@ def _begin(connection: Connection) -> None:
             failed("begin")
 
 
-def _first_statement(connection: Connection) -> Open | None:
+def _first_statement(watch: "Watch", connection: Connection) -> Open | None:
     """Follow what has begun without a session; what SQLAlchemy asks of a new connection is no transaction."""
-    watch = current_watch()
-    if watch is None or not connection.in_transaction():
+    if not connection.in_transaction():
         return None
     try:
         hear(((connection, "commit", _commit), (connection, "rollback", _rollback)))
@@ -234,7 +233,9 @@ def _executing(name: str) -> Callable[..., bool]:
     def execute(*arguments: Any) -> bool:
         statement, context = arguments[1], arguments[-1]
         connection = context.root_connection
-        found = by_connection.get(id(connection)) or _first_statement(connection)
+        found = by_connection.get(id(connection))
+        if found is None and (watch := current_watch()) is not None:
+            found = _first_statement(watch, connection)
         if found is None:
             return False
         try:
@@ -301,9 +302,10 @@ def _before_commit(session: Session) -> None:
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
-    if transaction.parent is None:
-        _committing.discard(id(session))
-        for found in _by_session.pop(id(session), ()):
+    key = id(session)
+    if (key in _by_session or key in _committing) and transaction.parent is None:
+        _committing.discard(key)
+        for found in _by_session.pop(key, ()):
             end(found, "commit" if found.committing else "rollback")
 
 
