@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
-from letgo.holds import Confidence, Finding, Site
+from letgo.holds import Confidence, Finding, Site, WaitKind
 from letgo.lifetime.analysis import Settings as Known
 from letgo.lifetime.beginnings import all_functions
 from letgo.lifetime.census import Census, take_census
@@ -85,7 +86,7 @@ def follow_codebase(
     facts = follow(
         codebase,
         names=names,
-        waits=Waits.with_extensions(dict(settings.waits), settings.harmless),
+        waits=_waits(settings.waits, settings.harmless),
         settings=Known(frozenset(settings.sessions), frozenset(settings.openers), frozenset(settings.releasers)),
         fastapi=settings.fastapi_version,
         jobs=settings.jobs or cores(),
@@ -94,6 +95,12 @@ def follow_codebase(
         said=(settings.waits, settings.harmless),
     )
     return Followed(codebase, names, facts, time.perf_counter() - started)
+
+
+@lru_cache(maxsize=1)
+def _waits(waits: tuple[tuple[str, WaitKind], ...], harmless: tuple[str, ...]) -> Waits:
+    """Kept, since what it has answered once is the same when a code base is followed again."""
+    return Waits.with_extensions(dict(waits), harmless)
 
 
 def check(followed: Followed, paths: Sequence[Path], settings: Settings, *, unresolved: bool = False) -> Outcome:
