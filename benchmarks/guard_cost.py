@@ -242,7 +242,7 @@ def table_of_calls() -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard_cost", description=__doc__)
     parser.add_argument("--restarts", type=int, default=8, help="how often the servers are started, at least 2")
-    parser.add_argument("--rounds", type=int, default=13, help="of each start and endpoint, of 2 seconds each")
+    parser.add_argument("--rounds", type=int, default=12, help="of each start and endpoint, of 2 seconds each")
     parser.add_argument("--calls", action="store_true", help="count the functions that are called, and no more")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
     given = parser.parse_args()
