@@ -66,7 +66,7 @@ TURNS = """
 {clients} clients ask again as soon as they are answered, so that the server is never idle. Processor time is that of
 all the server's threads, the system's on its behalf with it, for one answer. All servers take turns within a second,
 and the other way round in the next: that is a round. There are {rounds} rounds, and the servers are started {restarts}
-times. *The guard* watches 10 requests a second instead of 50, as it is asked for a fifth of each second.
+times. *The guard* watches 4 requests a second instead of 20, as it is asked for a fifth of each second.
 
 What a round is to that of the app alone: the median of all, and in brackets the 95 % interval of that median, from
 drawing the starts anew with all their rounds. *The app beside itself* is a second server with the same app. A

@@ -34,7 +34,7 @@ class Settings:
     held: float = 1.0
     tick: float = 0.025
     sample: float = 1.0
-    rate: int | None = 50
+    rate: int | None = 20
     allowlist: str | os.PathLike[str] = "letgo-allowlist.json"
     ignore: frozenset[str] = frozenset()
     on_finding: Callable[["Seen"], object] | None = None
