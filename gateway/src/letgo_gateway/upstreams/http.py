@@ -24,6 +24,7 @@ Origin = tuple[str, str, int]
 
 MOST_BUFFERED = 256 * 1024
 LONGEST_HEAD = 256 * 1024
+MOST_HEADERS = 1000
 """Bytes of a status and headers, with all 100 Continue before it. (Body that comes in the same piece counts too.)"""
 KEPT_SECONDS = 4.0
 """How long an idle connection is used again; servers commonly close theirs after five seconds."""
@@ -91,6 +92,7 @@ class _Connection(asyncio.Protocol):
         self._buffered: list[bytes] = []
         self._size = 0
         self._head = 0
+        self._fields = 0
         self._woken.clear()
 
     def send(self, head: bytes, body: bytes) -> None:
@@ -154,8 +156,9 @@ class _Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._fail(Garbage("the answer switches to another protocol"))
-        except httptools.HttpParserError:
-            self._fail(Garbage("the answer is not HTTP"))
+        except httptools.HttpParserError as error:
+            told = error.__context__
+            self._fail(told if isinstance(told, Garbage) else Garbage("the answer is not HTTP"))
         if self._size > MOST_BUFFERED and self.transport is not None:
             self.transport.pause_reading()
 
@@ -178,6 +181,9 @@ class _Connection(asyncio.Protocol):
         self._woken.set()
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += 1
+        if self._fields > MOST_HEADERS:  # those of 256 KiB can take a tenth of a second, in which nobody is answered
+            raise Garbage(f"the answer has more than {MOST_HEADERS} headers")
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
