@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from math import inf
 from time import perf_counter
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,7 +25,7 @@ class Paced:
         self._seconds = seconds
         self._most = most
         self._left = most
-        self._began = -inf
+        self._began = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._turning = False
 

@@ -39,8 +39,6 @@ class Owners:
 
     async def owned(self, user: str) -> frozenset[Registry]:
         """The registries in which this user owns such an entry. Raises `DatabaseBusy`."""
-        if (known := self._owned.get(user)) is not None:
-            return known
         return await self._owned.get_or_make(user, lambda: self._read(user))
 
     async def _read_owned(self, users: Sequence[str]) -> Mapping[str, tuple[Versions, frozenset[Registry]]]:

@@ -24,8 +24,10 @@ Origin = tuple[str, str, int]
 
 MOST_BUFFERED = 256 * 1024
 LONGEST_HEAD = 256 * 1024
-MOST_HEADERS = 1000
 """Bytes of a status and headers, with all 100 Continue before it. (Body that comes in the same piece counts too.)"""
+MOST_HEADERS = 1000
+"""Of a status, with those of all 100 Continue before it. 256 KiB can hold so many that reading them takes a tenth of a
+second, in which nobody is answered."""
 KEPT_SECONDS = 4.0
 """How long an idle connection is used again; servers commonly close theirs after five seconds."""
 KEPT_CONNECTIONS = 64
@@ -182,7 +184,7 @@ class _Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
-        if self._fields > MOST_HEADERS:  # those of 256 KiB can take a tenth of a second, in which nobody is answered
+        if self._fields > MOST_HEADERS:
             raise Garbage(f"the answer has more than {MOST_HEADERS} headers")
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
