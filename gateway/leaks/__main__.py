@@ -101,12 +101,14 @@ def of_troubles(page: Page, server: EmbeddedPostgres, load: troubles.Load) -> No
         f"{load.streams} open streams, and {load.calls} callers, each of which calls a tool every",
         f"{troubles.PERIOD:g} s: over JSON, over a stream of events, over stdio, and a REST endpoint. A slow one",
         f"answers after {SLOW_SECONDS:g} s. `/health` (which queries) and `GET /tools` are asked all the while, from",
-        "before the first stream opens until the last has closed, and all of it counts. The last row is no promise:",
-        "everything comes and goes in one instant.",
+        "before the first stream opens until the last has closed, and all of it is in the table. A virtual machine",
+        "stands still when its host gives its cores to others: what is promised is the worst of those answers during",
+        "which no core did for 10 ms or more, and that these are most. The last row is no promise: everything comes",
+        "and goes in one instant.",
         "",
-        "| upstreams | calls: done, error | path | median | 90 % | 99 % | 99.9 % "
-        f"| worst ({SOON * 1000:.0f} ms) | not 200 |",
-        "|---|--:|---|--:|--:|--:|--:|--:|--:|",
+        "| upstreams | calls: done, error | path | median | 90 % | 99 % | 99.9 % | worst "
+        f"| stood still: longest, answers | worst of the others ({SOON * 1000:.0f} ms) | not 200 |",
+        "|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     )
     rows = []
     instant = troubles.Load(load.calls, load.streams, troubles.PERIOD, 0.0)
@@ -144,10 +146,13 @@ async def scene(
 def rows_of(name: str, seen: troubles.Seen) -> Iterator[str]:
     ends = f"{seen.ended('done')}, {seen.ended('error')}"
     for path in ("/health", "/tools"):
-        took = seen.took(path)
+        took, undisturbed = seen.took(path), seen.took_undisturbed(path)
         points = " | ".join(milliseconds(took[min(len(took) - 1, int(len(took) * at / 100))]) for at in COUNTED)
+        longest = max((hiccup.seconds for hiccup in seen.hiccups), default=0.0)
+        still = f"{milliseconds(longest)}, {len(took) - len(undisturbed)}"
+        worst = milliseconds(undisturbed[-1]) if undisturbed else "none"
         failed = sum(sample.status != 200 for sample in seen.probes if sample.path == path)
-        yield f"| {name} | {ends} | `{path}` ({len(took)}) | {points} | {failed} |"
+        yield f"| {name} | {ends} | `{path}` ({len(took)}) | {points} | {still} | {worst} | {failed} |"
 
 
 def after(seen: troubles.Seen) -> str:
@@ -163,7 +168,9 @@ def after(seen: troubles.Seen) -> str:
 def judge(page: Page, name: str, seen: troubles.Seen) -> None:
     assert seen.before is not None and seen.left is not None and seen.oldest is not None
     for path in ("/health", "/tools"):
-        page.promise(seen.took(path)[-1] < SOON, f"{name}: the worst answer of {path}")
+        took, undisturbed = seen.took(path), seen.took_undisturbed(path)
+        page.promise(2 * len(undisturbed) > len(took), f"{name}: the machine runs most of the time")
+        page.promise(bool(undisturbed) and undisturbed[-1] < SOON, f"{name}: the worst answer of {path}")
     page.promise(seen.failed == 0, f"{name}: every answer is a 200")
     page.promise(seen.oldest < YOUNG, f"{name}: no transaction is older than {YOUNG:g} s")
     page.promise(seen.left.connections == 0 and seen.left.transactions == 0, f"{name}: nothing is left")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,17 +144,51 @@ class Sample:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Hiccup:
+    """A core of this machine stood still: from when (seconds since 1970), and for how long (seconds)."""
+
+    at: float
+    seconds: float
+
+    def disturbs(self, sample: Sample) -> bool:
+        """Whether it fell into the sample, or so shortly before that what had piled up was not done yet."""
+        return self.at < sample.at + sample.seconds and sample.at < self.at + 2 * self.seconds
+
+
 @asynccontextmanager
 async def probing(port: int, token: str) -> AsyncIterator[list[Sample]]:
     """Samples of `/health` and `GET /tools` meanwhile; they are there at the end."""
     samples: list[Sample] = []
-    command = [sys.executable, "-m", "gateway.leaks.probing", str(port), token]
+    async with _noting("gateway.leaks.probing", str(port), token) as rows:
+        yield samples
+    samples += [Sample(*row) for row in rows]
+
+
+@asynccontextmanager
+async def hiccups() -> AsyncIterator[list[Hiccup]]:
+    """When cores of this machine stood still meanwhile; they are there at the end."""
+    found: list[Hiccup] = []
+    async with AsyncExitStack() as stack:
+        of_cores = [
+            await stack.enter_async_context(_noting("gateway.leaks.hiccups", str(core)))
+            for core in sorted(os.sched_getaffinity(0))
+        ]
+        yield found
+    found += [Hiccup(*row) for rows in of_cores for row in rows]
+
+
+@asynccontextmanager
+async def _noting(module: str, *arguments: str) -> AsyncIterator[list[Any]]:
+    """What the module, run until then as a process of its own, has noted; it is there at the end."""
+    noted: list[Any] = []
+    command = [sys.executable, "-m", module, *arguments]
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, **pipes)
     try:
-        yield samples
+        yield noted
         output, _ = await process.communicate(b"")  # closes its input
-        samples += [Sample(*row) for row in json.loads(output)]
+        noted += json.loads(output)
     finally:
         if process.returncode is None:
             process.kill()

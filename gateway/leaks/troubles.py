@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.leaks.asking import PATIENCE, Caller, ask, call_tool, stream, tools_of
-from gateway.leaks.processes import Gateway, Sample, probing, running
+from gateway.leaks.processes import Gateway, Hiccup, Sample, hiccups, probing, running
 
 from letgo.prove.sampler import Sampler
 
@@ -55,6 +55,7 @@ class Seen:
     """
 
     probes: list[Sample] = field(default_factory=list)
+    hiccups: list[Hiccup] = field(default_factory=list)
     ends: Counter[tuple[str, str]] = field(default_factory=Counter)
     errors: dict[str, set[str]] = field(default_factory=dict)
     streams: int = 0
@@ -67,6 +68,14 @@ class Seen:
     def took(self, path: str) -> list[float]:
         """Seconds that each answer took, in order of length."""
         return sorted(sample.seconds for sample in self.probes if sample.path == path)
+
+    def took_undisturbed(self, path: str) -> list[float]:
+        """The same, of those answers during which the machine did not stand still."""
+        return sorted(
+            sample.seconds
+            for sample in self.probes
+            if sample.path == path and not any(hiccup.disturbs(sample) for hiccup in self.hiccups)
+        )
 
     def ended(self, end: str) -> int:
         return sum(count for (_, one), count in self.ends.items() if one == end)
@@ -118,7 +127,7 @@ async def trouble(gateway: Gateway, caller: Caller, dsn: str | None, tools: Sequ
     seen.before = await left(gateway, caller, dsn)
     used = gateway.cpu
     with sampling(dsn, seen):
-        async with probing(gateway.port, caller.token) as seen.probes:
+        async with hiccups() as seen.hiccups, probing(gateway.port, caller.token) as seen.probes:
             async with streams(caller, load) as seen.streams:
                 await calls(caller, tools, load, seen)
             seen.cpu = gateway.cpu - used
