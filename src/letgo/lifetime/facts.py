@@ -111,6 +111,8 @@ def collected(found: Iterable[Fact]) -> Facts:
 
 def _both(first: Ending, second: Ending) -> Ending:
     """What holds of a return on all the paths that lead to it."""
+    if first == second:
+        return first
     return replace(
         min(first, second, key=repr),
         is_open=first.is_open or second.is_open,
@@ -125,12 +127,15 @@ Seen = TypeVar("Seen", Hold, Misuse)
 
 def _better(known: Seen | None, other: Seen) -> Seen:
     """Of two views of the same thing the one that is certain, or shorter."""
-    return other if known is None else min(known, other, key=_preference)
+    if known is None or known == other:
+        return other
+    mine, others = _preference(known), _preference(other)
+    return min(known, other, key=repr) if mine == others else known if mine < others else other
 
 
-def _preference(fact: Hold | Misuse) -> tuple[object, ...]:
+def _preference(fact: Hold | Misuse) -> tuple[bool, int]:
     way = (*fact.waits[0].via, *fact.opened_via) if isinstance(fact, Hold) else fact.trail
-    return (not fact.certain, len(way), repr(fact))
+    return (not fact.certain, len(way))
 
 
 def _order(hold: Hold) -> tuple[object, ...]:

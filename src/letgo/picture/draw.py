@@ -92,7 +92,7 @@ def _draw(row: Row, look: Look, digits: int, code_width: int, text_width: int, p
         code = code[: code_width - len(look.line("cut"))].rstrip() + look.line("cut")
     pointer = look.paint(">", fg="red", bold=True) if pointed else " "
     number = look.paint(f"{row.number:>{digits}}", fg=None if pointed else "blue", bold=pointed)
-    first, *more = textwrap.wrap(printable(row.step.text), text_width) or [""]
+    first, *more = _wrapped(printable(row.step.text), text_width)
     bold = event in (Event.WAIT, Event.OPENED, Event.NEVER_RELEASED)
     mark = look.paint(look.mark(event), fg=COLOURS[event], bold=bold)
     said = look.paint_code(first) if event is not Event.NEVER_RELEASED else look.paint(first, fg="red")
@@ -100,6 +100,10 @@ def _draw(row: Row, look: Look, digits: int, code_width: int, text_width: int, p
     yield f" {pointer} {number} {_bar(row.bar, look)} {code}{space}  {mark} {said}"
     for line in more:
         yield f"   {'':{digits}} {_bar(row.after, look)} {'':{code_width}}    {look.paint_code(line)}".rstrip()
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return [text] if len(text) <= width else textwrap.wrap(text, width)
 
 
 def _bar(part: str, look: Look) -> str:

@@ -79,7 +79,7 @@ def styled(text: str, fg: str | None = None, bold: bool = False, dim: bool = Fal
 
 def printable(text: str) -> str:
     """The text without characters that would do something to a terminal."""
-    return "".join(map(_printable, text))
+    return text if text.isprintable() else "".join(map(_printable, text))
 
 
 def _printable(char: str) -> str:

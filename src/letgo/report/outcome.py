@@ -49,6 +49,8 @@ class Outcome:
 
 def seen_from(outcome: Outcome, directory: Path) -> Outcome:
     """The outcome with all paths relative to `directory`, as the person there would write them."""
+    if directory == outcome.root:
+        return outcome
 
     @cache
     def path(text: str) -> str:
@@ -57,6 +59,7 @@ def seen_from(outcome: Outcome, directory: Path) -> Outcome:
         except ValueError:  # on another drive
             return str(outcome.root / text)
 
+    @cache
     def site(place: Site) -> Site:
         return replace(place, path=path(place.path))
 

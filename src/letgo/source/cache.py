@@ -12,6 +12,7 @@ import sys
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -77,6 +78,7 @@ def file_in(directory: Path) -> Path:
     return directory / f"modules.{sys.implementation.cache_tag}"
 
 
+@cache
 def key() -> str:
     """A digest of the code that reads: what another version of it has read is not to be trusted."""
     code = blake2b(sys.version.encode(), digest_size=16)

@@ -23,6 +23,8 @@ def line_of(path: Path, line: int) -> str:
     return lines[line - 1] if 0 < line <= len(lines) else ""
 
 
+@cache
 def code_below(root: Path) -> Callable[[Site], str]:
     """Finds the line of a site whose path is relative to `root`."""
-    return lambda site: line_of(root / site.path, site.line)
+    location = cache(root.joinpath)
+    return lambda site: line_of(location(site.path), site.line)
