@@ -1,8 +1,8 @@
 """Which way a branch goes, by what is known of the variable that it tests."""
 
+from letgo.lifetime import expressions
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.effects import DOUBTFUL, FAILED
-from letgo.lifetime.expressions import evaluate
 from letgo.lifetime.values import (
     EXACT,
     NONE,
@@ -66,7 +66,7 @@ def _kept_in(world: World, expr: ir.Expr) -> Value | None:
 
 def _equals(frame: Frame, world: World, value: Value, step: ir.Assume) -> bool:
     """Whether the value can be one of the constants, or none of them, as the branch has it."""
-    others = [evaluate(frame, world, other) for other in step.others]
+    others = [expressions.evaluate(frame, world, other) for other in step.others]
     if not all(isinstance(option, EXACT) for option in (*options(value), *others)):
         return True
     return any((option in others) == step.holds for option in options(value))
@@ -74,7 +74,7 @@ def _equals(frame: Frame, world: World, value: Value, step: ir.Assume) -> bool:
 
 def _is_instance(frame: Frame, world: World, name: str, value: Value, step: ir.Assume) -> bool:
     """Leaves of the value's alternatives those that are, or are not, of one of the classes; whether there are any."""
-    classes = [evaluate(frame, world, other) for other in step.others]
+    classes = [expressions.evaluate(frame, world, other) for other in step.others]
     symbols = [cls.symbol for cls in classes if isinstance(cls, ClassValue)]
     if len(symbols) < len(classes):
         return True

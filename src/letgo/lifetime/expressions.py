@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from letgo.lifetime import calls, construction, objects
+from letgo.lifetime import attributes, calls, construction, objects
 from letgo.lifetime.analysis import Frame, deciding
-from letgo.lifetime.attributes import attribute, item_of, iterate
 from letgo.lifetime.effects import touch
 from letgo.lifetime.values import (
     FALSE,
@@ -52,7 +51,7 @@ def perform(frame: Frame, world: World, expr: ir.Expr) -> None:
         case ir.Attr(value, name, line):
             holder = evaluate(frame, world, value)
             if type(holder) not in _READ_WITHOUT_EFFECT:
-                attribute(frame, world, holder, name, line, expr)
+                attributes.attribute(frame, world, holder, name, line, expr)
         case _:
             evaluate(frame, world, expr)
 
@@ -98,13 +97,13 @@ def constant(expr: ir.Const) -> Value | None:
 
 
 def _attr(frame: Frame, world: World, expr: ir.Attr) -> Value | None:
-    return attribute(frame, world, evaluate(frame, world, expr.value), expr.name, expr.line, expr)
+    return attributes.attribute(frame, world, evaluate(frame, world, expr.value), expr.name, expr.line, expr)
 
 
 def _item(frame: Frame, world: World, expr: ir.Item) -> Value | None:
     value = evaluate(frame, world, expr.value)
     key = evaluate(frame, world, expr.key)
-    return item_of(value, expr.key.value if isinstance(expr.key, ir.Const) else key)
+    return attributes.item_of(value, expr.key.value if isinstance(expr.key, ir.Const) else key)
 
 
 def _star(frame: Frame, world: World, expr: ir.Star) -> Value | None:
@@ -198,7 +197,7 @@ def _comprehension(frame: Frame, world: World, expr: ir.Comprehension) -> Value 
     outer: dict[str, Value | None] = {}
     for loop in expr.loops:
         iterable = evaluate(frame, world, loop.iterable)
-        item = iterate(frame, world, iterable, expr.line)
+        item = attributes.iterate(frame, world, iterable, expr.line)
         for name in _target_names(loop.target):
             outer.setdefault(name, world.env.get(name))
         assign(frame, world, loop.target, item, expr.line)
@@ -273,7 +272,7 @@ def assign(frame: Frame, world: World, target: ir.Expr, value: Value | None, lin
                 world.bind(name, simplify(Record((*kept, (key, value)))))
         case ir.Sequence(items):
             for place, item in enumerate(items):
-                assign(frame, world, item, item_of(value, place), line)
+                assign(frame, world, item, attributes.item_of(value, place), line)
         case ir.Star(inner):
             assign(frame, world, inner, None, line)
         case ir.Attr(holder_expr, _, _) | ir.Item(holder_expr, _, _):

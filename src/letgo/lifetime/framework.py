@@ -12,6 +12,7 @@ https://fastapi.tiangolo.com/release-notes/, 0.106.0, 0.118.0 and 0.121.0. No ve
 
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
@@ -97,12 +98,11 @@ def detect(root: Path, override: str | None = None) -> Detected:
 
 
 def _installed() -> Version | None:
-    from importlib import metadata  # a tenth of what letgo takes to start, and seldom asked
-
-    try:
-        return _version(metadata.version("fastapi"))
-    except metadata.PackageNotFoundError:
-        return None
+    """As the directory says that every installer leaves beside a package, by a name that is its own and the version's
+    (https://packaging.python.org/specifications/recording-installed-packages/). `importlib.metadata` would ask the
+    same, but takes a tenth of the time in which letgo starts to be imported."""
+    found = (record for directory in sys.path for record in Path(directory).glob("fastapi-*.dist-info"))
+    return next((_version(record.stem.partition("-")[2]) for record in found), None)
 
 
 def _read(directories: list[Path], read: Callable[[Path], Iterator[Detected]]) -> Detected | None:

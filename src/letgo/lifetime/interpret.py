@@ -8,13 +8,10 @@ import heapq
 from collections.abc import Callable
 
 from letgo.holds import WaitKind
+from letgo.lifetime import attributes, branches, expressions, steps
 from letgo.lifetime.analysis import Frame, Way, Yielded, asked_for_transaction
-from letgo.lifetime.attributes import iterate
-from letgo.lifetime.branches import answered
 from letgo.lifetime.effects import wait
-from letgo.lifetime.expressions import evaluate
 from letgo.lifetime.facts import YIELDS
-from letgo.lifetime.steps import STEPS
 from letgo.lifetime.values import Constant, Session, Value, either, options
 from letgo.lifetime.world import Signature, State, World, join, join_states, signature
 from letgo.source import program as ir
@@ -97,7 +94,7 @@ def follow_block(frame: Frame, number: int, start: int, world: World, reach: Cal
                     reach(block.error, World(world.env, failing, world.returned, world.return_line))
                 return
             frame.touched = True
-        elif not STEPS[type(step)](frame, world, step):
+        elif not steps.STEPS[type(step)](frame, world, step):
             return
         if frame.touched:
             failing = _failing(failing, world.sessions)
@@ -158,10 +155,10 @@ def _as_returned(value: Value | None, way: Way) -> Value | None:
 def _follow_answers(frame: Frame, world: World, block: ir.Block, reach: Callable[[int, World], None]) -> None:
     """Hands on to the first successor the world in which a session answered that it's in a transaction, to the other
     one that in which it answered that it's not."""
-    value = evaluate(frame, world, asked_for_transaction(block))
+    value = expressions.evaluate(frame, world, asked_for_transaction(block))
     for successor, begun in zip(block.successors, (True, False), strict=True):
         onward = world.copy()
-        if not isinstance(value, Session) or answered(onward, value.key, begun):
+        if not isinstance(value, Session) or branches.answered(onward, value.key, begun):
             reach(successor, onward)
 
 
@@ -178,9 +175,9 @@ def _failing(known: dict[str, State] | None, sessions: dict[str, State]) -> dict
 
 
 def _yield(frame: Frame, world: World, step: ir.Yield, number: int, index: int) -> None:
-    value = evaluate(frame, world, step.value)
+    value = expressions.evaluate(frame, world, step.value)
     if step.delegates:
-        iterate(frame, world, value, step.line)
+        attributes.iterate(frame, world, value, step.line)
         value = None
     wait(frame, world, WaitKind.STREAM, YIELDS, step.line, True)
     place = (number, index)

@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from letgo.lifetime import calls, construction, contexts, functions, objects
+from letgo.lifetime import attributes, branches, calls, construction, contexts, expressions, functions, objects
 from letgo.lifetime.analysis import Frame
-from letgo.lifetime.attributes import iterate
-from letgo.lifetime.branches import assume
 from letgo.lifetime.effects import DOUBTFUL, FAILED
-from letgo.lifetime.expressions import assign, evaluate, perform
 from letgo.lifetime.values import TRUE, Entered, FunctionValue, Lazy, Object, Session, Value, simplify
 from letgo.lifetime.world import World
 from letgo.source import program as ir
@@ -16,17 +13,17 @@ from letgo.source.names import External
 
 
 def _evaluate(frame: Frame, world: World, step: ir.Evaluate) -> bool:
-    perform(frame, world, step.value)
+    expressions.perform(frame, world, step.value)
     return True
 
 
 def _assign(frame: Frame, world: World, step: ir.Assign) -> bool:
     if step.value is None:
         return True
-    value = evaluate(frame, world, step.value)
+    value = expressions.evaluate(frame, world, step.value)
     if value is None or isinstance(value, Object):
         value = _as_declared(frame, world, step) or value
-    assign(frame, world, step.target, value, step.line)
+    expressions.assign(frame, world, step.target, value, step.line)
     return True
 
 
@@ -59,25 +56,25 @@ def _delete(frame: Frame, world: World, step: ir.Delete) -> bool:
 
 
 def _return(frame: Frame, world: World, step: ir.Return) -> bool:
-    world.returned = simplify(evaluate(frame, world, step.value))
+    world.returned = simplify(expressions.evaluate(frame, world, step.value))
     world.return_line = step.line
     return True
 
 
 def _raise(frame: Frame, world: World, step: ir.Raise) -> bool:
-    evaluate(frame, world, step.value)
+    expressions.evaluate(frame, world, step.value)
     frame.touched = True
     return True
 
 
 def _enter(frame: Frame, world: World, step: ir.Enter) -> bool:
-    context = evaluate(frame, world, step.value)
+    context = expressions.evaluate(frame, world, step.value)
     if step.is_async:
         frame.awaited.add(step.line)
     given, entered = contexts.enter(frame, world, context, step)
     world.bind(f".with{step.key}", entered)
     if step.target is not None:
-        assign(frame, world, step.target, given, step.line)
+        expressions.assign(frame, world, step.target, given, step.line)
     return True
 
 
@@ -89,15 +86,15 @@ def _leave(frame: Frame, world: World, step: ir.Leave) -> bool:
 
 
 def _next(frame: Frame, world: World, step: ir.Next) -> bool:
-    iterable = evaluate(frame, world, step.iterable)
+    iterable = expressions.evaluate(frame, world, step.iterable)
     if step.key and isinstance(iterable, Lazy) and iterable.kind == "generator":
         item, activation = calls.draw(frame, world, iterable, step.line)
         if isinstance(item, Session):
             world.bind(f".with{step.key}", Entered("generator", activation=activation))
             frame.touched = False  # if that fails, the generator has cleaned up
     else:
-        item = iterate(frame, world, iterable, step.line)
-    assign(frame, world, step.target, item, step.line)
+        item = attributes.iterate(frame, world, iterable, step.line)
+    expressions.assign(frame, world, step.target, item, step.line)
     return True
 
 
@@ -107,6 +104,10 @@ def _define(frame: Frame, world: World, step: ir.Define) -> bool:
         symbol = frame.analysis.names.function_symbol(frame.module, function, frame.symbol.owner)
         world.bind(step.name, FunctionValue(symbol, None, (), objects.manages(frame.analysis, symbol)))
     return True
+
+
+def _assume(frame: Frame, world: World, step: ir.Assume) -> bool:
+    return branches.assume(frame, world, step)
 
 
 _ANY = frozenset({"Exception", "BaseException"})
@@ -131,6 +132,6 @@ STEPS: dict[type, Callable[[Frame, World, Any], bool]] = {
     ir.Leave: _leave,
     ir.Next: _next,
     ir.Define: _define,
-    ir.Assume: assume,
+    ir.Assume: _assume,
     ir.Catch: _catch,
 }

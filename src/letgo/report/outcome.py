@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from letgo.holds import Confidence, Finding, Site
+from letgo.holds import Confidence, Finding, Site, Step
 from letgo.lifetime.facts import Unresolved
 from letgo.rules.rule import Rule
 from letgo.rules.suppression import Stale
@@ -49,8 +49,6 @@ class Outcome:
 
 def seen_from(outcome: Outcome, directory: Path) -> Outcome:
     """The outcome with all paths relative to `directory`, as the person there would write them."""
-    if directory == outcome.root:
-        return outcome
 
     @cache
     def path(text: str) -> str:
@@ -61,14 +59,19 @@ def seen_from(outcome: Outcome, directory: Path) -> Outcome:
 
     @cache
     def site(place: Site) -> Site:
-        return replace(place, path=path(place.path))
+        seen = path(place.path)
+        return place if seen == place.path else replace(place, path=seen)
+
+    def step(known: Step) -> Step:
+        seen = site(known.site)
+        return known if seen is known.site else replace(known, site=seen)
 
     def finding(found: Finding) -> Finding:
         return replace(
             found,
             site=site(found.site),
             handler=site(found.handler),
-            trace=tuple(replace(step, site=site(step.site)) for step in found.trace),
+            trace=tuple(map(step, found.trace)),
             root=found.root and replace(found.root, site=site(found.root.site)),
             suppression=found.suppression and replace(found.suppression, site=site(found.suppression.site)),
         )
