@@ -16,6 +16,7 @@ from letgo.lifetime import (
     external,
     functions,
     guesses,
+    inherited,
     objects,
     orm,
 )
@@ -198,11 +199,13 @@ def call_method(
             return _record_method(receiver, name, arguments)
         case Many(item):
             return item if name in ("pop", "get") else None
+    bound = inherited.on_itself(frame, world, receiver, arguments, expr)
+    if bound is not None:
+        return apply(frame, world, bound.method, bound.arguments, line, receiver_expr=Attr(bound.object, name, line))
     callee = attributes.attribute(frame, world, receiver, name, line)
     if callee is None:
         return _missing_method(frame, world, receiver, name, arguments, expr)
-    result = apply(frame, world, callee, arguments, line, receiver_expr=expr.func)
-    return result
+    return apply(frame, world, callee, arguments, line, receiver_expr=expr.func)
 
 
 def _each(frame: Frame, world: World, parts: tuple[Value, ...], follow: object) -> Value | None:

@@ -39,7 +39,7 @@ def unknown_method(
     """A method of something that is not known: by its name, if only one class or one family of classes has it; else by
     how it looks."""
     analysis = frame.analysis
-    if name not in _COMMON and len(name) > 4:
+    if name not in _COMMON and len(name) > 4 and not name.startswith("__"):
         found = analysis.names.methods_named(name)
         if len(found) > 2:
             found = _of_one_family(analysis, found)

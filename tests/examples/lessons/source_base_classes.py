@@ -1,0 +1,68 @@
+"""A base class is handed the session: what its constructor sets is set on the object, however it is called."""
+
+import requests
+from sqlalchemy.orm import Session
+
+from shop import Order
+
+
+class Repository:
+    def __init__(self, db: Session) -> None:
+        self.db = db
+
+    def first(self) -> Order:
+        return self.db.get_one(Order, 1)
+
+
+class Timed:
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+
+
+class Orders(Repository):
+    def __init__(self, db: Session, partner: str) -> None:
+        super().__init__(db)
+        self.partner = partner
+
+
+class Parcels(Repository):
+    def __init__(self, db: Session) -> None:
+        Repository.__init__(self, db)
+
+
+class Letters(Timed, Repository):
+    def __init__(self, db: Session) -> None:
+        super().__init__(db)
+
+
+class Cards(Repository):
+    def __init__(self, db: Session) -> None:
+        super().__init__(db)
+
+    def first(self) -> Order:
+        found = super().first()
+        self.db.commit()
+        return found
+
+
+def by_super(db: Session) -> None:
+    Orders(db, "https://partner.example").first()
+    requests.get("https://partner.example/orders")  # expect: LG201
+    db.commit()
+
+
+def by_name(db: Session) -> None:
+    Parcels(db).first()
+    requests.get("https://partner.example/orders")  # expect: LG201
+    db.commit()
+
+
+def through_a_mixin(db: Session) -> None:
+    Letters(db).first()
+    requests.get("https://partner.example/orders")  # expect: LG201
+    db.commit()
+
+
+def overridden(db: Session) -> None:
+    Cards(db).first()
+    requests.get("https://partner.example/orders")
