@@ -146,7 +146,8 @@ def test_each_target_of_del_is_a_step() -> None:
     [
         ("Session", Name("Session")),
         ("'Session'", Name("Session")),
-        ("'Session | None'", Group((Name("Session"),))),
+        ("'Session | None'", Item(Name("Optional"), Name("Session"), 1)),
+        ("None | Session", Item(Name("Optional"), Name("Session"), 1)),
         ("Optional['orm.Session']", Item(Name("Optional"), Attr(Name("orm"), "Session", 1), 1)),
         ("Literal['a']", Item(Name("Literal"), Const("a"), 1)),
         ("'not a type'", Const("not a type")),

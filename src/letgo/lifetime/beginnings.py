@@ -118,8 +118,8 @@ def _makers(analysis: Analysis, modules: Iterable[Module], left: list[FunctionSy
         for symbol in asked:
             if symbol.owner is not None and symbol.function.name in _MAKING:
                 found.add(symbol.owner.cls.name)
-            elif sessiontypes.gives_session(analysis.names, symbol, set()):
-                found.add(symbol.function.name)
+            elif symbol.function.is_generator or sessiontypes.gives_session(analysis.names, symbol, set()):
+                found.add(symbol.function.name)  # a generator's session lives on in who iterates over it
     return frozenset(found)
 
 

@@ -50,6 +50,7 @@ from letgo.lifetime.values import (
     Transaction,
     Value,
     either,
+    sessions_of,
 )
 from letgo.lifetime.world import World, join_states
 from letgo.source.names import External
@@ -162,7 +163,8 @@ def call_method(
             assert isinstance(expr.func, Attr)
             return guesses.unknown_method(frame, world, receiver_name(expr.func.value), name, arguments, line)
         case AnyOf(parts):
-            return _each(frame, world, parts, lambda part: call_method(frame, world, part, name, arguments, expr))
+            able = tuple(part for part in parts if part != NONE)  # None has no methods
+            return _each(frame, world, able, lambda part: call_method(frame, world, part, name, arguments, expr))
         case Session(key):
             return orm.session_method(frame, world, key, name, arguments, line)
         case Query():
@@ -337,7 +339,9 @@ def returned(frame: Frame, world: World, activation: Activation, line: int) -> V
     if session is not None or symbol.function.returns is None:
         return session or seen
     declared = objects.annotation_value(frame.analysis, symbol.module, symbol.function, symbol.function.returns)
-    return declared if isinstance(declared, Instance | Object | Factory) else seen
+    if not isinstance(declared, Instance | Object | Factory):
+        return seen
+    return either(declared, seen) if objects.may_be_none(symbol.function.returns) else declared
 
 
 def _rebind_receiver(frame: Frame, world: World, activation: Activation, receiver_expr: object, line: int) -> None:
@@ -418,8 +422,9 @@ def draw(
         frame, world, value.function, dict(value.arguments), line, certain=value.certain, streaming=streaming
     )
     given = callers.yields_of(activation)
-    if isinstance(given, Session):
+    if any(sessions_of(given)):
         callers.at_yields(frame, world, activation, line)
+    if isinstance(given, Session):
         traits = frame.traits.get(given.key)
         if traits is not None and traits.owned:
             source = Source(Origin.CONTEXT, value.function.symbol.function.name, frame.at(line))

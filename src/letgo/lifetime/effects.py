@@ -55,7 +55,7 @@ def note_opening(frame: Frame, world: World, opened: Chain, released: frozenset[
 
 def nest(frame: Frame, world: World, key: Key | None, opened: Chain, released: frozenset[Key] = frozenset()) -> None:
     """Another session's transaction begins while one of this function is open that is not `released` by then."""
-    if key is not None and frame.traits_of(key).pinned:
+    if key is not None and (frame.traits_of(key).pinned or _may_be_another(frame.traits_of(key), opened)):
         return
     for other, state in world.sessions.items():
         if other != key and other not in released and state.phases == OPEN and other in frame.traits:
@@ -68,6 +68,11 @@ def nest(frame: Frame, world: World, key: Key | None, opened: Chain, released: f
                     MisuseKind.NESTED, frame.site, traits.source, opened.first, certain,
                     _way_to_second(frame.site, state.opened, opened), second,
                 )  # fmt: skip
+
+
+def _may_be_another(traits: Traits, opened: Chain) -> bool:
+    """Whether the session is what an object keeps that was only guessed: it may have been given the first one."""
+    return traits.shared and traits.source.origin is Origin.ATTRIBUTE and not opened.certain
 
 
 def _way_to_second(function: Site, first: Chain | None, second: Chain) -> tuple[Step, ...]:

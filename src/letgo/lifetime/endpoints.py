@@ -216,6 +216,8 @@ def _sends_as_is(names: Names, function: FunctionSymbol, making: Making) -> bool
     if given.endswith("Response") and not given.endswith(("JSONResponse", "HTMLResponse")):
         return True
     returns = function.function.returns
+    if isinstance(returns, Item) and returns.value == Name("Optional"):
+        returns = returns.key
     parts = returns.parts if isinstance(returns, Group) else (returns,)
     return any(_names_response(names, function, part) for part in parts) and all(
         part == Const(None) or _names_response(names, function, part) for part in parts

@@ -145,8 +145,8 @@ def _either(frame: Frame, world: World, expr: ir.Either) -> Value | None:
     for option in expr.options:
         values.append(evaluate(frame, world, option))
     merge_sessions(world, before)
-    found = [value for value in values if value is not None and value != NONE]
-    return either(*found) if found else either(*values)
+    given = [value for value in values if value != NONE]  # None may be among them: it is unknown
+    return either(*given) if any(given) else either(*values)
 
 
 def _decided(world: World, expr: ir.Either) -> ir.Expr | None:

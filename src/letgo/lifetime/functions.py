@@ -17,10 +17,12 @@ from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.values import (
     EXACT,
     NONE,
+    Factory,
     FunctionValue,
     Key,
     Session,
     Value,
+    either,
     keys_of,
     rename,
     rename_items,
@@ -28,6 +30,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import NOWHERE, UNTOUCHED, State, Traits, World
 from letgo.source import program as ir
+from letgo.source.names import FunctionSymbol
 
 SESSION_NAMES = frozenset({"db", "session", "db_session", "dbsession", "async_session", "async_db", "sess"})
 _SESSION_VERBS = frozenset(
@@ -83,8 +86,27 @@ def execute(
 def _known_arguments(analysis: Analysis, value: FunctionValue, bound: dict[str, Value]) -> dict[str, Value]:
     """The arguments that can matter: a constant only where the function tests it, a text where it compares it."""
     fixed = analysis.fixed(value.symbol.module, value.symbol.function)
-    known = ((name, telling(item, name in fixed.tested, name in fixed.compared)) for name, item in bound.items())
+    nothing = _session_parameters(analysis, value) if NONE in bound.values() else frozenset()
+    known = (
+        (name, telling(item, name in fixed.tested or name in nothing, name in fixed.compared))
+        for name, item in bound.items()
+    )
     return {name: item for name, item in known if item is not None}
+
+
+def _session_parameters(analysis: Analysis, value: FunctionValue) -> frozenset[str]:
+    """The parameters that are taken to be given a session, if nothing is known to be given to them."""
+    symbol = value.symbol
+    return frozenset(param.name for param in symbol.function.params if _session_type(analysis, symbol, param))
+
+
+def _session_type(analysis: Analysis, symbol: FunctionSymbol, param: ir.Param) -> str | None:
+    """The dotted type of the session that a parameter is declared as or, at last, named like."""
+    declared = objects.annotation_value(analysis, symbol.module, symbol.function, param.annotation)
+    dotted = objects.is_session_type(analysis, declared)
+    if dotted is None and param.annotation is None and looks_like_a_session(symbol.function, param.name):
+        return "sqlalchemy.orm.Session"
+    return dotted
 
 
 def summarise(
@@ -182,15 +204,8 @@ def _fill(frame: Frame, world: World, param: ir.Param) -> None:
     """A parameter that nothing is known to be given to: by its default, its annotation, at last its name."""
     analysis = frame.analysis
     declared = objects.annotation_value(analysis, frame.module, frame.function, param.annotation)
-    dotted = objects.is_session_type(analysis, declared)
-    certain = dotted is not None
-    if (
-        dotted is None
-        and declared is None
-        and param.annotation is None
-        and looks_like_a_session(frame.function, param.name)
-    ):
-        dotted = "sqlalchemy.orm.Session"
+    dotted = _session_type(analysis, frame.symbol, param)
+    certain = param.annotation is not None
     if dotted is not None:
         key = f"a.{param.name}"
         source = Source(Origin.PARAMETER, param.name, frame.site)
@@ -199,7 +214,9 @@ def _fill(frame: Frame, world: World, param: ir.Param) -> None:
         world.sessions[key] = UNTOUCHED
         world.env[param.name] = Session(key)
     elif declared is not None and param.kind in ("positional", "keyword"):
-        world.env[param.name] = declared
+        if isinstance(declared, Factory):
+            declared = declared._replace(name=param.name)
+        world.bind(param.name, either(declared, NONE) if objects.may_be_none(param.annotation) else declared)
     elif isinstance(param.default, ir.Const) and param.default.value is None and declared is None:
         return
     elif param.default is not None and not isinstance(param.default, ir.Call):

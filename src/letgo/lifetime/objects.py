@@ -165,6 +165,22 @@ def _declared(analysis: Analysis, module: Module, function: Function, expr: Expr
     return None
 
 
+def may_be_none(annotation: Expr | None) -> bool:
+    """Whether an annotation says that there may be nothing: `X | None`, `Optional[X]`."""
+    match annotation:
+        case Const(None):
+            return True
+        case Item(Name("Optional") | Attr(_, "Optional", _), _, _):
+            return True
+        case Item(Name("Union") | Attr(_, "Union", _), inner, _):
+            return may_be_none(inner)
+        case Item(Name("Annotated") | Attr(_, "Annotated", _), Sequence((first, *_)), _):
+            return may_be_none(first)
+        case Sequence(parts):
+            return any(may_be_none(part) for part in parts)
+    return False
+
+
 def _factory(analysis: Analysis, given: Value | None) -> Value | None:
     """What is annotated as a callable that gives a session, or a context manager of one."""
     dotted = is_session_type(analysis, given)
@@ -177,6 +193,8 @@ def _typed(analysis: Analysis, symbol: Symbol | None) -> Value | None:
             if is_session_class(analysis, symbol):
                 return Object(session_base(analysis, symbol))
             return Instance(symbol, ())
+        case External(dotted) if dotted in sqlalchemy.FACTORIES:
+            return Factory("a factory", sqlalchemy.is_async(dotted), None, False, False)
         case External(dotted):
             return None if dotted.startswith(("builtins.", "typing.")) else Object(dotted)
         case VariableSymbol(module, name):

@@ -18,6 +18,7 @@ from letgo.lifetime.values import (
     Session,
     Transaction,
     Value,
+    options,
 )
 from letgo.lifetime.world import Chain, World
 from letgo.source.names import ClassSymbol
@@ -72,10 +73,18 @@ def _take(frame: Frame, world: World, key: Key, value: Value | None) -> None:
 def _fetched(frame: Frame, key: Key, name: str, arguments: Arguments) -> Value | None:
     if name == "refresh":
         return None
-    statement = arguments.get(0, "statement") or arguments.get(0, "entity")
+    statement = _one_statement(arguments.get(0, "statement") or arguments.get(0, "entity"))
     loads = "options" in arguments.keywords or (isinstance(statement, Selectable) and statement.loads)
     kind = Row if name in ("get", "get_one", "merge", "scalar", "first") else Result
     return kind(key, _model(frame, statement), loads)
+
+
+def _one_statement(value: Value | None) -> Value | None:
+    """The statement, where there are alternatives of one `select(Model)` that differ in what was added to it."""
+    found = [option for option in options(value) if isinstance(option, Selectable)]
+    if len({option.model for option in found}) != 1:
+        return value
+    return found[0]._replace(loads=any(option.loads for option in found))
 
 
 def _model(frame: Frame, value: Value | None) -> ClassSymbol | None:

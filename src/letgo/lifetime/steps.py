@@ -6,7 +6,7 @@ from typing import Any
 from letgo.lifetime import attributes, branches, calls, construction, contexts, expressions, functions, objects
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.effects import DOUBTFUL, FAILED
-from letgo.lifetime.values import TRUE, Entered, FunctionValue, Lazy, Object, Session, Value, simplify
+from letgo.lifetime.values import TRUE, Entered, FunctionValue, Lazy, Object, Value, sessions_of, simplify
 from letgo.lifetime.world import World
 from letgo.source import program as ir
 from letgo.source.names import External
@@ -89,7 +89,7 @@ def _next(frame: Frame, world: World, step: ir.Next) -> bool:
     iterable = expressions.evaluate(frame, world, step.iterable)
     if step.key and isinstance(iterable, Lazy) and iterable.kind == "generator":
         item, activation = calls.draw(frame, world, iterable, step.line)
-        if isinstance(item, Session):
+        if any(sessions_of(item)):
             world.bind(f".with{step.key}", Entered("generator", activation=activation))
             frame.touched = False  # if that fails, the generator has cleaned up
     else:

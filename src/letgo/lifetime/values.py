@@ -240,8 +240,8 @@ def either(*values: Value | None) -> Value | None:
     found: list[Value] = []
     unknown = None in values
     for value in values:
-        for option in options(value):
-            if option not in found and not (unknown and isinstance(option, EXACT)):
+        for option in options(doubted(value) if unknown else value):
+            if option not in found:
                 found.append(option)
     if len(found) > 1:
         known = {option.cls for option in found if type(option) is Instance and option.attributes}
@@ -251,6 +251,19 @@ def either(*values: Value | None) -> Value | None:
     if not found:
         return None
     return found[0] if len(found) == 1 else AnyOf(tuple(found[:4]))
+
+
+def doubted(value: Value | None) -> Value | None:
+    """What is known of a value that may as well be another: no constant, also in what it holds."""
+    match value:
+        case Constant() | Text():
+            return None
+        case AnyOf(parts):
+            return either(*(part for part in map(doubted, parts) if part is not None))
+        case Record(items):
+            left = tuple((key, known) for key, item in items if (known := doubted(item)) is not None)
+            return value if left == items else Record(left) if left else None
+    return value
 
 
 _PLAIN = frozenset((Selectable, Factory, Object, Outside, ClassValue, ModuleValue, Constant, Text, type(None)))

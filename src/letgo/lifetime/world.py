@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 from letgo.holds import Site, Source
-from letgo.lifetime.values import EXACT, Constant, Instance, Key, Session, Value, either
+from letgo.lifetime.values import Constant, Instance, Key, Session, Value, doubted, either
 
 Phases: TypeAlias = int
 """The states a session can be in at a point, as bits; several bits mean that paths differ."""
@@ -150,12 +150,15 @@ def join(first: World, second: World) -> World:
     """The world that covers both. A variable known on one side only keeps what is known of it."""
     if first == second:
         return first
-    env = {name: value for name, value in first.env.items() if name in second.env or not isinstance(value, EXACT)}
+    env = {name: value for name, value in first.env.items() if name in second.env}
+    for name, value in first.env.items():
+        if name not in env and (known := doubted(value)) is not None:
+            env[name] = known
     for name, value in second.env.items():
         mine = first.env.get(name)
         if mine is None:
-            if not isinstance(value, EXACT):
-                env[name] = value
+            if (known := doubted(value)) is not None:
+                env[name] = known
         elif mine != value:
             merged = either(mine, value)
             if merged is not None:

@@ -326,7 +326,8 @@ def _annotation_of(arg: ast.arg, scope: Scope) -> Expr | None:
 
 
 def lower_annotation(node: ast.expr, scope: Scope) -> Expr:
-    """An annotation, with the strings in it read as the types they name, except where they are values."""
+    """An annotation, with the strings in it read as the types they name, except where they are values, and `X | None`
+    as `Optional[X]`."""
     match node:
         case ast.Name():
             return _name(node, scope)
@@ -336,6 +337,11 @@ def lower_annotation(node: ast.expr, scope: Scope) -> Expr:
         case ast.Subscript():
             value = lower_expression(node.value, scope)
             return Item(value, _type_arguments(node, scope), node.lineno)
+        case (
+            ast.BinOp(left=given, op=ast.BitOr(), right=ast.Constant(value=None))
+            | ast.BinOp(left=ast.Constant(value=None), op=ast.BitOr(), right=given)
+        ):
+            return Item(Name("Optional"), lower_annotation(given, scope), node.lineno)
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return group((lower_annotation(left, scope), lower_annotation(right, scope)))
     return lower_expression(node, scope)
