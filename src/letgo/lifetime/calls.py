@@ -50,11 +50,12 @@ from letgo.lifetime.values import (
     Transaction,
     Value,
     either,
+    options,
     sessions_of,
 )
 from letgo.lifetime.world import World, join_states
-from letgo.source.names import External
-from letgo.source.program import Attr, Call, Const, Leave, Name, Star
+from letgo.source.names import External, FunctionSymbol
+from letgo.source.program import Attr, Call, Const, Leave, Name, Param, Star
 
 if TYPE_CHECKING:
     from letgo.lifetime.callers import Activation
@@ -247,11 +248,21 @@ def _record_method(record: Record, name: str, arguments: Arguments) -> Value | N
     return record if name == "copy" else None
 
 
+_READS_ATTRIBUTES = frozenset({"model_validate", "from_orm"})
+"""Methods of pydantic's models that read each of their fields from an object:
+https://docs.pydantic.dev/latest/concepts/models/#arbitrary-class-instances"""
+
+
 def _missing_method(
     frame: Frame, world: World, receiver: Value, name: str, arguments: Arguments, expr: Call
 ) -> Value | None:
     if isinstance(receiver, Row):
         return None
+    if isinstance(receiver, ClassValue) and name in _READS_ATTRIBUTES:
+        for row in options(arguments.get(0, "obj")):
+            if isinstance(row, Row):
+                effects.read_row(frame, world, row.key, name, expr.line)
+        return Instance(receiver.symbol, ())
     if isinstance(receiver, Instance):
         for base in frame.analysis.names.mro(receiver.cls):
             if isinstance(base, External) and not base.dotted.startswith("builtins."):
@@ -366,6 +377,7 @@ def bind(analysis: Analysis, value: FunctionValue, arguments: Arguments) -> dict
         params = params[1:]
     bound: dict[str, Value] = {}
     positional = [param for param in params if param.kind == "positional"]
+    positional = positional[_added_before(analysis, value.symbol, positional, arguments) :]
     given = {param.name for param in positional[: len(arguments.positional)]} | arguments.keywords.keys()
     for param, argument in zip(positional, arguments.positional, strict=False):
         if argument is not None:
@@ -390,6 +402,21 @@ def bind(analysis: Analysis, value: FunctionValue, arguments: Arguments) -> dict
             if isinstance(default, EXACT):
                 bound[param.name] = default
     return bound if not arguments.spread else {name: item for name, item in bound.items() if item != NONE}
+
+
+def _added_before(analysis: Analysis, symbol: FunctionSymbol, params: list[Param], arguments: Arguments) -> int:
+    """How many arguments a decorator puts before those that are given: as the one that is a session shows, where what
+    it would be given to is declared as something else, and a parameter after that as a session."""
+    if not symbol.function.decorators:
+        return 0
+    for place, argument in enumerate(arguments.positional[: len(params)]):
+        if isinstance(argument, Session):
+            types = [objects.annotation_value(analysis, symbol.module, symbol.function, p.annotation) for p in params]
+            fitting = [objects.is_session_type(analysis, declared) is not None for declared in types]
+            if types[place] is None or fitting[place]:
+                return 0
+            return fitting.index(True, place) - place if True in fitting[place:] else 0
+    return 0
 
 
 def await_value(frame: Frame, world: World, value: Value | None, line: int) -> Value | None:

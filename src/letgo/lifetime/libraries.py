@@ -266,7 +266,7 @@ WAITS: tuple[Row, ...] = (
     Row("github|githubkit|ghapi|gidgethub", EXTERNAL, "InputGitTreeElement GithubObject sansio", "get_*! create_*!"),
     Row("gitlab|gitea|bitbucket|atlassian", EXTERNAL, "", "get!"),
     Row("jira", EXTERNAL, "resources", "JIRA!"),
-    Row("git", PROCESS, "exc util"),  # GitPython runs git
+    Row("git", PROCESS, "exc util config_reader"),  # GitPython runs git
     Row("git.Repo|Remote.clone*|fetch|pull|push", EXTERNAL, "", "clone*!"),
     Row("dulwich.porcelain.clone|fetch|pull|push", EXTERNAL),
     Row("notion_client|pyairtable|gspread*|linear_api|trello|asana|todoist_api_python|monday", EXTERNAL, "utils"),
@@ -291,7 +291,7 @@ WAITS: tuple[Row, ...] = (
     # --- machines, containers, browsers -----------------------------------------------------------------------------
     Row(
         "kubernetes|kubernetes_asyncio", EXTERNAL,
-        "V1* V2* models load_* config quantity Configuration",
+        "V1* V2* models load_* config quantity Configuration sanitize_for_serialization",
         "stream! ApiClient",
     ),
     Row("kubernetes|kubernetes_asyncio.utils.create_from_*", EXTERNAL),

@@ -1,11 +1,12 @@
 """H11: after `close()`, the session opens again silently, and what it loaded can't load any more."""
 
 from fastapi import Depends, FastAPI
+from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 
-from shop import NewSession, NewSyncSession, Order, get_db
+from shop import NewSession, NewSyncSession, Order, get_db, sync_engine
 
 app = FastAPI()
 
@@ -72,3 +73,25 @@ def closed_on_one_branch_only(order_id: int) -> int:
         if order.amount == 0:
             db.close()
         return db.scalar(select(func.count()))  # expect: LG401
+
+
+class OrderOut(BaseModel):
+    id: int
+
+
+def validated_after_the_block(order_id: int) -> OrderOut:
+    with Session(sync_engine) as db:
+        order = db.get_one(Order, order_id)
+        order.state = "closed"
+        db.commit()
+    return OrderOut.model_validate(order, from_attributes=True)  # expect: LG402
+
+
+def validated_before_the_commit(order_id: int) -> OrderOut:
+    with Session(sync_engine) as db:
+        order = db.get_one(Order, order_id)
+        order.state = "closed"
+        db.flush()
+        result = OrderOut.model_validate(order, from_attributes=True)
+        db.commit()
+    return result
