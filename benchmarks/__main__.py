@@ -26,8 +26,9 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="DIRECTORY", help="write speed.md and speed.svg there")
     given = parser.parse_args()
 
-    tree = BUILD.resolve() / "tree" / "code"
-    tree = copied(Path(given.tree), tree) if given.tree else made_up(tree, given.lines)
+    place, source = BUILD.resolve() / "tree", given.tree and Path(given.tree).resolve()
+    # Under its own name, by which its modules import each other: else most calls could not be followed.
+    tree = copied(source, place / source.name) if source else made_up(place / "code", given.lines)
     contenders = [*parsing(), *letgo(tree, Edited(tree))]
     compared = side_by_side(contenders, tree, given.rounds)
     if not given.alone:
