@@ -12,6 +12,7 @@ from letgo.lifetime.values import (
     FunctionValue,
     Instance,
     Lazy,
+    Object,
     Row,
     Session,
     Value,
@@ -21,6 +22,8 @@ from letgo.lifetime.values import (
 from letgo.lifetime.world import OPEN, World
 from letgo.source import program as ir
 from letgo.source.conditions import ANSWER
+
+INJECTED = frozenset({"BackgroundTasks", "HTTPConnection", "Request", "Response", "WebSocket"})
 
 
 def assume(frame: Frame, world: World, step: ir.Assume) -> bool:
@@ -97,9 +100,18 @@ def _possible(value: Value, step: ir.Assume) -> bool:
         return (known is None) == step.holds
     if isinstance(value, Constant):
         return bool(known) == step.holds
-    if isinstance(value, Session | Instance | FunctionValue | Lazy):
+    if isinstance(value, Session | Instance | FunctionValue | Lazy) or is_injected(value):
         return step.holds
     return True
+
+
+def is_injected(value: Value | None) -> bool:
+    """Whether FastAPI gives it to whoever asks for it by its type: then it's there, and counts as true in a test.
+    https://fastapi.tiangolo.com/reference/request/"""
+    if not isinstance(value, Object):
+        return False
+    package, _, path = value.dotted.partition(".")
+    return package in ("fastapi", "starlette") and path.rpartition(".")[2] in INJECTED
 
 
 def answered(world: World, key: str, begun: bool) -> bool:

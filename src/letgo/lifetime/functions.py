@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from letgo.holds import Origin, Source
 from letgo.lifetime import construction, interpret, objects
 from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Summary
+from letgo.lifetime.branches import is_injected
 from letgo.lifetime.callers import Activation, adopt, apply
 from letgo.lifetime.effects import close
 from letgo.lifetime.facts import Followed
@@ -174,21 +175,27 @@ def _enter(
 
 
 def _with_and_without(frame: Frame, world: World, arguments: tuple[tuple[str, Value], ...]) -> list[World]:
-    """The world, and one more without the session that the caller need not give, where the function asks whether it
-    was given."""
+    """The world, and more without the session, or what FastAPI injects, that the caller need not give, where the
+    function asks whether it was given."""
     known = {name for name, _ in arguments}
+    worlds = [world]
     for param in frame.function.params:
         if (
             param.default == ir.Const(None)
             and param.name not in known
-            and isinstance(world.env.get(param.name), Session)
+            and _may_be_missing(world.env.get(param.name))
             and param.name in frame.fixed.tested
         ):
             frame.flags |= {param.name}
-            without = world.copy()
-            without.bind(param.name, NONE)
-            return [world, without]
-    return [world]
+            without = [world.copy() for world in worlds]
+            for each in without:
+                each.bind(param.name, NONE)
+            worlds = [*worlds, *without][:4]
+    return worlds
+
+
+def _may_be_missing(value: Value | None) -> bool:
+    return isinstance(value, Session) or is_injected(value)
 
 
 def _is_static(function: ir.Function) -> bool:
