@@ -54,7 +54,8 @@ class Opening(NamedTuple):
 class Summary(NamedTuple):
     """What calling a function in one context does. Session keys are those of the activation: the sessions given to
     it are `p0`, `p1` ... in the order of their arguments, the shared ones keep their names. `ways` keeps apart those
-    exits which leave the sessions in other states and return another constant."""
+    exits which leave the sessions in other states and return another constant. `tasks` are what the background tasks
+    wait for that it schedules."""
 
     returns: Value | None
     exits: dict[Key, State]
@@ -62,13 +63,14 @@ class Summary(NamedTuple):
     raises: dict[Key, State]
     yields: tuple[Yielded, ...]
     waits: tuple[tuple[Wait, bool], ...]
+    tasks: tuple[tuple[Wait, bool], ...]
     parts: tuple[Part, ...]
     opens: tuple[Opening, ...]
     escaped: dict[Key, Traits]
     receiver: Value | None
 
 
-NOTHING = Summary(None, {}, (), {}, (), (), (), (), {}, None)
+NOTHING = Summary(None, {}, (), {}, (), (), (), (), (), {}, None)
 """What is assumed of a call that is being looked at already (recursion) or lies too deep."""
 
 
@@ -78,6 +80,7 @@ class Knowledge(NamedTuple):
     response: str | None
     task: int | None
     runs: int | None
+    after_response: bool
     drains: bool
     wait: WaitKind | None
     client: bool
@@ -172,7 +175,8 @@ class Analysis:
             waits = self.waits
             found = self.knowledge[dotted] = Knowledge(
                 waits.response_of(dotted), waits.starts_task(dotted), waits.runs_function(dotted),
-                waits.drains(dotted), waits.wait_of(dotted), waits.makes_client(dotted),
+                waits.runs_after_response(dotted), waits.drains(dotted), waits.wait_of(dotted),
+                waits.makes_client(dotted),
             )  # fmt: skip
         return found
 

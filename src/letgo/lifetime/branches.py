@@ -1,6 +1,6 @@
 """Which way a branch goes, by what is known of the variable that it tests."""
 
-from letgo.lifetime import expressions
+from letgo.lifetime import expressions, objects
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.effects import DOUBTFUL, FAILED
 from letgo.lifetime.values import (
@@ -12,7 +12,6 @@ from letgo.lifetime.values import (
     FunctionValue,
     Instance,
     Lazy,
-    Object,
     Row,
     Session,
     Value,
@@ -22,8 +21,6 @@ from letgo.lifetime.values import (
 from letgo.lifetime.world import OPEN, World
 from letgo.source import program as ir
 from letgo.source.conditions import ANSWER
-
-INJECTED = frozenset({"BackgroundTasks", "HTTPConnection", "Request", "Response", "WebSocket"})
 
 
 def assume(frame: Frame, world: World, step: ir.Assume) -> bool:
@@ -100,18 +97,9 @@ def _possible(value: Value, step: ir.Assume) -> bool:
         return (known is None) == step.holds
     if isinstance(value, Constant):
         return bool(known) == step.holds
-    if isinstance(value, Session | Instance | FunctionValue | Lazy) or is_injected(value):
+    if isinstance(value, Session | Instance | FunctionValue | Lazy) or objects.is_injected(value):
         return step.holds
     return True
-
-
-def is_injected(value: Value | None) -> bool:
-    """Whether FastAPI gives it to whoever asks for it by its type: then it's there, and counts as true in a test.
-    https://fastapi.tiangolo.com/reference/request/"""
-    if not isinstance(value, Object):
-        return False
-    package, _, path = value.dotted.partition(".")
-    return package in ("fastapi", "starlette") and path.rpartition(".")[2] in INJECTED
 
 
 def answered(world: World, key: str, begun: bool) -> bool:

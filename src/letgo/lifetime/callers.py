@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from letgo.holds import Origin, Site, Source, Wait
 from letgo.lifetime.analysis import Frame, Summary, Way
+from letgo.lifetime.background import schedule
 from letgo.lifetime.effects import FAILED, begin, hold, nest, note_failure, note_opening, note_wait
 from letgo.lifetime.facts import YIELDS
 from letgo.lifetime.values import FunctionValue, Key, Session, Value, either, keys_of, options, rename
@@ -28,6 +29,7 @@ def apply(
     summary = activation.summary
     call = frame.at(line)
     _note_waits(frame, world, activation, call, certain, streaming)
+    schedule(world, ((_lower(wait, call), sure and certain) for wait, sure in summary.tasks), line)
     for opening in summary.opens:
         opened = opening.at.under(call, certain)
         released = frozenset(activation.names.get(key, key) for key in opening.released)

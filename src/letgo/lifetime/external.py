@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from letgo.holds import Wait, WaitKind
-from letgo.lifetime import attributes, calls, construction, contexts, effects, exitstacks, sqlalchemy
+from letgo.lifetime import (
+    attributes,
+    background,
+    calls,
+    construction,
+    contexts,
+    effects,
+    exitstacks,
+    sqlalchemy,
+)
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.tasks import is_awaited
 from letgo.lifetime.values import (
@@ -72,6 +81,8 @@ def call(
         if isinstance(given, Lazy) and given.kind == "coroutine" and is_awaited(frame.function, line):
             return given  # what it does holds the transactions that are open then
         start_task(frame, world, dotted, arguments, known_of.task, line)
+        if known_of.after_response:
+            _schedule(frame, world, dotted, arguments, line)
         return Object(dotted) if known_of.client else None
     if known_of.runs is not None:
         return _run_given(frame, world, dotted, arguments, known_of.runs, line)
@@ -274,6 +285,23 @@ def start_task(frame: Frame, world: World, dotted: str, arguments: Arguments, pl
     for key in sessions_within(values):
         opened = world.sessions.get(key, UNTOUCHED).opened
         effects.hold(frame, key, opened or Chain(frame.at(line), (), True), wait, True)
+
+
+def _schedule(frame: Frame, world: World, dotted: str, arguments: Arguments, line: int) -> None:
+    """A task that waits after the response holds the sessions that end only after it, though it's given none."""
+    given = arguments.get(0, frame.analysis.waits.keyword_of(dotted) or "")
+    rest = arguments.rest(1)
+    if given is None or sessions_within([given, *rest.values()]):
+        return
+    aside, nothing = Frame(frame.analysis, frame.value), World({}, {})
+    aside.traits = frame.traits.copy()
+    calls.await_value(aside, nothing, calls.apply(aside, nothing, given, rest, line), line)
+    found = []
+    for wait, certain in aside.waits.values():
+        if wait.kind not in (WaitKind.STREAM, WaitKind.TASK):
+            name = _called(given) or wait.what.rpartition(".")[2]
+            found.append((Wait(WaitKind.TASK, f"{name}: {wait.what}", wait.site, wait.via), certain))
+    background.schedule(world, found, line)
 
 
 def _called(value: Value | None) -> str:

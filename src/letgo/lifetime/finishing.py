@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from letgo.holds import Hold, Misuse, MisuseKind, Origin, Site, Wait
 from letgo.lifetime.analysis import Frame, Part, Summary, Way
+from letgo.lifetime.background import scheduled
 from letgo.lifetime.effects import FAILED
 from letgo.lifetime.facts import YIELDS, Leaves
 from letgo.lifetime.values import (
@@ -53,6 +54,7 @@ def finish(frame: Frame, *, called: bool = True, alone: bool = False) -> Summary
         raises,
         tuple(frame.yields.values()),
         _few(frame.waits.values()),
+        _few(scheduled(*frame.exits)),
         tuple(parts[:40]),
         tuple(frame.opens.values())[:4],
         {key: known for key, known in frame.traits.items() if known.owned},

@@ -9,7 +9,6 @@ from collections.abc import Hashable
 from letgo.holds import Origin, Source
 from letgo.lifetime import construction, interpret, objects
 from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Summary
-from letgo.lifetime.branches import is_injected
 from letgo.lifetime.callers import Activation, adopt, apply
 from letgo.lifetime.effects import close
 from letgo.lifetime.facts import Followed
@@ -195,7 +194,7 @@ def _with_and_without(frame: Frame, world: World, arguments: tuple[tuple[str, Va
 
 
 def _may_be_missing(value: Value | None) -> bool:
-    return isinstance(value, Session) or is_injected(value)
+    return isinstance(value, Session) or objects.is_injected(value)
 
 
 def _is_static(function: ir.Function) -> bool:

@@ -582,6 +582,9 @@ STARTS_TASK: tuple[Argument, ...] = (
     Argument("atexit.register", 0, "func"),
 )
 
+AFTER_RESPONSE = ("fastapi|starlette.**.BackgroundTasks.add_task", "fastapi|starlette.**.BackgroundTask")
+"""The tasks that Starlette runs once the response was sent: https://www.starlette.io/background/"""
+
 MAKES_CALLABLE: tuple[Argument, ...] = (
     Argument("functools.partial|partialmethod", 0, "func"),
     Argument("starlette|fastapi.concurrency.asynccontextmanager", 0, "func"),

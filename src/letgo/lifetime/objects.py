@@ -71,6 +71,9 @@ _LISTS = frozenset(
     }
 )
 
+INJECTED = frozenset({"BackgroundTasks", "HTTPConnection", "Request", "Response", "WebSocket"})
+"""Classes of Starlette, and FastAPI's names for them."""
+
 
 def symbol_value(analysis: Analysis, symbol: Symbol | None) -> Value | None:
     """The value of a resolved name."""
@@ -238,6 +241,15 @@ def is_session_type(analysis: Analysis, value: Value | None) -> str | None:
         if found:
             return found
     return None
+
+
+def is_injected(value: Value | None) -> bool:
+    """Whether FastAPI gives it to whoever asks for it by its type: then it's there, and counts as true in a test.
+    https://fastapi.tiangolo.com/reference/request/"""
+    if not isinstance(value, Object):
+        return False
+    package, _, path = value.dotted.partition(".")
+    return package in ("fastapi", "starlette") and path.rpartition(".")[2] in INJECTED
 
 
 def variable(analysis: Analysis, module: Module, name: str) -> Value | None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from letgo.holds import Event, MisuseKind, Origin, Site, Source, Step, Wait, WaitKind
 from letgo.lifetime import callers, calls, construction, effects, finishing, functions, interpret, objects
 from letgo.lifetime.analysis import Analysis, Frame
+from letgo.lifetime.background import scheduled
 from letgo.lifetime.callers import Activation
 from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.endpoints import Endpoint
@@ -275,41 +276,43 @@ def _respond(request: _Request, world: World, entered: set[Key], pool: int | Non
     )
     found = list(stalls(frame, world, pool, serialised and bool(endpoint.response_model), entered))
     if serialised:
-        _held(request, world, WaitKind.SERIALISE, "return", line)
+        _held(request, world, Wait(WaitKind.SERIALISE, "return", frame.at(line)))
     _note_convention(request, world, line)
     _tear_down(request, world, ExitMoment.BEFORE_RESPONSE, line)
     _note_escaped_tasks(request)
     for response in responses:
         if response.kind == "stream":
-            _held(request, world, WaitKind.STREAM, "StreamingResponse", line)
+            _held(request, world, Wait(WaitKind.STREAM, "StreamingResponse", frame.at(line)))
             _stream(request, world, response, line)
         elif response.kind != "template":
-            _held(request, world, WaitKind.BRANCH, "return", line)
+            _held(request, world, Wait(WaitKind.BRANCH, "return", frame.at(line)))
     if not responses and endpoint.sends_as_is:
-        _held(request, world, WaitKind.BRANCH, "return", line)
+        _held(request, world, Wait(WaitKind.BRANCH, "return", frame.at(line)))
+    for wait, certain in scheduled(world) if endpoint.kind == "http" else ():
+        _held(request, world, wait, certain=certain)
     _tear_down(request, world, ExitMoment.AFTER_RESPONSE, line)
     _note_never_closed(request, world)
     _note_stalls(request, world, found)
 
 
-def _held(request: _Request, world: World, kind: WaitKind, what: str, line: int) -> None:
+def _held(request: _Request, world: World, wait: Wait, *, certain: bool = True) -> None:
     """Each session that is still open is held; one that was committed and touched again is a finding of its own."""
     frame = request.frame
     for key, state in world.sessions.items():
         traits = frame.traits.get(key) or request.analysis.shared.get(key)
         if not state.is_open or traits is None or (traits.shared and traits.source.origin is not Origin.ATTRIBUTE):
             continue
-        certain = (state.opened is None or state.opened.certain) and effects.DOUBTFUL not in world.env
-        if state.committed and kind in (WaitKind.SERIALISE, WaitKind.BRANCH):
-            site = state.opened.first if state.opened else frame.at(line)
-            certain = certain and state.phases == OPEN
+        sure = certain and (state.opened is None or state.opened.certain) and effects.DOUBTFUL not in world.env
+        if state.committed and wait.kind in (WaitKind.SERIALISE, WaitKind.BRANCH):
+            site = state.opened.first if state.opened else wait.site
+            sure = sure and state.phases == OPEN
             detail = state.opened.seen_as if state.opened else ""
             request.analysis.misuse(
-                MisuseKind.REARMED, frame.site, traits.source, site, certain and traits.certain,
+                MisuseKind.REARMED, frame.site, traits.source, site, sure and traits.certain,
                 _opened_again(state), detail,
             )  # fmt: skip
         else:
-            effects.hold(frame, key, state.opened, Wait(kind, what, frame.at(line)), certain)
+            effects.hold(frame, key, state.opened, wait, sure)
 
 
 def _opened_again(state: State) -> tuple[Step, ...]:

@@ -7,6 +7,7 @@ immutable, so that they can be keys of memoised calls; a session's changing stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
+from letgo.holds import Wait
 from letgo.source.names import ClassSymbol, FunctionSymbol
 from letgo.source.program import Module
 
@@ -190,6 +191,12 @@ class Entered(NamedTuple):
         return hash((self.kind, self.key))
 
 
+class Scheduled(NamedTuple):
+    """What background tasks will wait for, and whether that is certain."""
+
+    waits: tuple[tuple[Wait, bool], ...]
+
+
 class Constant(NamedTuple):
     """None, True or False: what a branch can be decided by."""
 
@@ -211,7 +218,7 @@ class AnyOf(NamedTuple):
 Value: TypeAlias = (
     Session | Method | Transaction | Query | Result | Row | Many | Selectable | Factory | Instance | Object | Outside
     | Stack | Entered | ClassValue | ModuleValue | FunctionValue | Partial | Lazy | Together | Response | Record
-    | Constant | Text | AnyOf
+    | Scheduled | Constant | Text | AnyOf
 )  # fmt: skip
 
 NONE = Constant(None)
@@ -266,7 +273,9 @@ def doubted(value: Value | None) -> Value | None:
     return value
 
 
-_PLAIN = frozenset((Selectable, Factory, Object, Outside, ClassValue, ModuleValue, Constant, Text, type(None)))
+_PLAIN = frozenset(
+    (Selectable, Factory, Object, Outside, ClassValue, ModuleValue, Scheduled, Constant, Text, type(None))
+)
 """The types of values that never lead to a session: most are, and matching them takes the time."""
 
 

@@ -21,6 +21,7 @@ from typing import NamedTuple, Self, TypeAlias, TypeVar, cast
 
 from letgo.holds import WaitKind
 from letgo.lifetime.libraries import (
+    AFTER_RESPONSE,
     DRAINS,
     HARMLESS,
     MAKES_CALLABLE,
@@ -80,6 +81,10 @@ class Waits:
     def starts_task(self, dotted: str) -> int | None:
         """The index of the argument that is a function (or coroutine) which runs later or beside the caller."""
         return self._once("starts", dotted, lambda parts: _index(parts, STARTS_TASK))
+
+    def runs_after_response(self, dotted: str) -> bool:
+        """Whether the call starts a task that runs only after the response was sent."""
+        return self._once("after", dotted, lambda parts: any(_ends(pattern, parts) for pattern in AFTER_RESPONSE))
 
     def makes_callable(self, dotted: str) -> int | None:
         """The index of the argument that is a function which runs when the call's result is called."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from letgo.holds import Event, Hold, Misuse, MisuseKind, Site, Step, Wait, WaitKind
-from letgo.picture.words import comes_from, is_in, outermost
+from letgo.picture.words import comes_from, is_in, of_task, outermost
 
 SHOWN = 12
 """The waits of one finding that its trace tells in full."""
@@ -70,7 +70,8 @@ def describe(wait: Wait) -> str:
         case WaitKind.COMPUTE:
             return f"`{wait.what}` computes"
         case WaitKind.TASK:
-            return f"task `{wait.what}` runs"
+            task, inner = of_task(wait)
+            return f"the task waits for `{inner}`" if inner else f"task `{task}` runs"
 
 
 def describe_misuse(kind: MisuseKind) -> str:

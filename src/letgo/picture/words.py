@@ -75,6 +75,12 @@ def let_go_before(hold: Hold, moment: str) -> str:
             return f"Commit or close {name} before {moment}."
 
 
+def of_task(wait: Wait) -> tuple[str, str]:
+    """The name of a task, and what it waits for; nothing, where the session that it was given is held all the time."""
+    task, _, inner = wait.what.partition(": ")
+    return task, inner
+
+
 def leaves_open(hold: Hold, wait: Wait) -> bool:
     """Whether the function is a dependency that is over when what depends on it waits."""
     return hold.session.origin is Origin.DEPENDENCY and not any(

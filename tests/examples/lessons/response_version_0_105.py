@@ -3,7 +3,8 @@
 
 from collections.abc import AsyncIterator
 
-from fastapi import Depends, FastAPI
+import httpx
+from fastapi import BackgroundTasks, Depends, FastAPI
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,3 +32,15 @@ async def held_by_any_stream(db: AsyncSession = Depends(get_db)):
 @app.get("/keeps")
 async def kept_by_its_stream(db: AsyncSession = Depends(get_db)):
     return StreamingResponse(lines_of(db))  # expect: LG302
+
+
+async def notify() -> None:
+    async with httpx.AsyncClient() as client:
+        await client.post("https://pager.example/pages")
+
+
+@app.post("/task")
+async def held_by_any_task_that_waits(tasks: BackgroundTasks, db: AsyncSession = Depends(get_db)):
+    await db.get_one(Order, 1)
+    tasks.add_task(notify)  # expect: LG303
+    return {}  # expect: LG101

@@ -3,6 +3,7 @@
 
 from collections.abc import AsyncIterator
 
+import httpx
 from fastapi import BackgroundTasks, Depends, FastAPI
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy import select
@@ -64,3 +65,15 @@ async def close_order(db: AsyncSession, order_id: int) -> None:
 async def a_task_uses_a_closed_session(tasks: BackgroundTasks, db: AsyncSession = Depends(get_db)):
     tasks.add_task(close_order, db, 1)  # expect: LG304
     return {}
+
+
+async def notify() -> None:
+    async with httpx.AsyncClient() as client:
+        await client.post("https://pager.example/pages")
+
+
+@app.post("/task/unrelated")
+async def the_session_ends_before_the_task(tasks: BackgroundTasks, db: AsyncSession = Depends(get_db)):
+    await db.get_one(Order, 1)
+    tasks.add_task(notify)
+    return {}  # expect: LG101
