@@ -46,3 +46,42 @@ def test_a_return_that_needs_a_certain_exception_is_likely(tmp_path: Path, handl
     (tmp_path / "app.py").write_text(ENDPOINT.format(handler=handler))
     findings = judge(follow(read([tmp_path], root=tmp_path)), Settings(root=tmp_path))
     assert [finding.confidence for finding in findings if finding.code == "LG101"] == [expected]
+
+
+TABLE = """
+import httpx
+
+from shop import NewSyncSession, Order
+
+
+def notify():
+    httpx.post("https://partner.example/orders")
+
+
+def count():
+    pass
+
+
+def send(kind: str):
+    steps = {{"notify": notify, "count": count}}
+    with NewSyncSession() as db:
+        db.get_one(Order, 1)
+        {call}
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ('steps["notify"]()', [Confidence.CERTAIN]),
+        ('steps["count"]()', []),
+        ("steps[kind]()", [Confidence.LIKELY]),
+        ("steps.get(kind, count)()", [Confidence.LIKELY]),
+        ("for step in steps.values():\n            step()", [Confidence.CERTAIN]),
+    ],
+)
+def test_a_function_that_is_one_of_a_table_is_likely(tmp_path: Path, call, expected):
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "app.py").write_text(TABLE.format(call=call))
+    findings = judge(follow(read([tmp_path], root=tmp_path)), Settings(root=tmp_path))
+    assert [finding.confidence for finding in findings if finding.code == "LG201"] == expected

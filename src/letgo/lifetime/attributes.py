@@ -22,12 +22,13 @@ from letgo.lifetime.values import (
     Result,
     Row,
     Session,
-    Text,
     Together,
     Transaction,
     Value,
+    doubted,
     either,
     rename,
+    unsettled,
 )
 from letgo.lifetime.world import Chain, World
 from letgo.source.names import ClassSymbol, FunctionSymbol, ModuleSymbol
@@ -68,8 +69,6 @@ def attribute(
             return construction.shared_session(frame, world, value) if name in ("registry",) else None
         case AnyOf(parts):
             return either(*(attribute(frame, world, part, name, line) for part in parts))
-        case Record() if name in ("values", "items"):
-            return None
     return None
 
 
@@ -230,11 +229,12 @@ def _is_lazy(frame: Frame, value: Row, name: str) -> bool:
     return False
 
 
-def item_of(value: Value | None, key: object) -> Value | None:
-    """`value[key]`."""
-    if isinstance(key, Text):
-        key = key.value
+def item_of(value: Value | None, key: str | int | None) -> Value | None:
+    """`value[key]`; where the key is not known (None), any of the values that there are."""
     match value:
+        case Record(items) if key is None:
+            found = unsettled(either(*(item for _, item in items)))
+            return doubted(found) if len(items) > 1 else found
         case Record(items):
             for known, item in items:
                 if known == key and type(known) is type(key):
@@ -265,7 +265,7 @@ def iterate(frame: Frame, world: World, value: Value | None, line: int) -> Value
         case Together(parts):
             return either(*parts)
         case Record(items):
-            return either(*(item for _, item in items))
+            return None if value.is_dict else either(*(item for _, item in items))
         case Instance(cls, _):
             for name in ("__aiter__", "__iter__"):
                 method = frame.analysis.names.find_method(cls, name)

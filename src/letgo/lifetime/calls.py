@@ -52,6 +52,7 @@ from letgo.lifetime.values import (
     either,
     options,
     sessions_of,
+    unsettled,
 )
 from letgo.lifetime.world import World, join_states
 from letgo.source.names import External, FunctionSymbol
@@ -200,6 +201,8 @@ def call_method(
             return apply(frame, world, receiver, arguments, line)
         case Record():
             return _record_method(receiver, name, arguments)
+        case Many(Record() as pair) if name in _VIEWS and not pair.is_dict:  # a dict of a comprehension
+            return _record_method(pair._replace(items=pair.items[1:]), name, arguments)
         case Many(item):
             return item if name in ("pop", "get") else None
     bound = inherited.on_itself(frame, world, receiver, arguments, expr)
@@ -242,10 +245,27 @@ def _factory_method(
     return factory if name == "configure" else None
 
 
+_VIEWS = ("values", "items")
+
+
 def _record_method(record: Record, name: str, arguments: Arguments) -> Value | None:
-    if name in ("get", "pop"):
-        return attributes.item_of(record, arguments.get(0, "key"))
-    return record if name == "copy" else None
+    match name:
+        case "get" | "pop" | "setdefault":
+            found = attributes.item_of(record, _key_given(arguments))
+            others = arguments.positional[1:] or tuple(arguments.keywords.values())
+            return found if found is None or not others else either(found, *others)
+        case "values" | "items":
+            item = unsettled(either(*(item for _, item in record.items)))
+            pair = item if name == "values" or item is None else Record(((1, item),))
+            return None if pair is None else Many(pair)
+        case "copy":
+            return record
+    return None
+
+
+def _key_given(arguments: Arguments) -> str | int | None:
+    key = arguments.get(0, "key")
+    return key.value if isinstance(key, Text) else None
 
 
 _READS_ATTRIBUTES = frozenset({"model_validate", "from_orm"})
@@ -330,6 +350,7 @@ def invoke(
 ) -> Value | None:
     """Calls a function of the code base. The body of a coroutine or generator is left for later."""
     function = value.symbol.function
+    certain = certain and value.certain
     if function.is_generator:
         bound = bind(frame.analysis, value, arguments)
         return Lazy(value, tuple(bound.items()), "context" if value.manages else "generator", certain)

@@ -27,6 +27,7 @@ from letgo.lifetime.values import (
     either,
     options,
     simplify,
+    unsettled,
 )
 from letgo.lifetime.world import State, World, join_states
 from letgo.source import program as ir
@@ -102,8 +103,18 @@ def _attr(frame: Frame, world: World, expr: ir.Attr) -> Value | None:
 
 def _item(frame: Frame, world: World, expr: ir.Item) -> Value | None:
     value = evaluate(frame, world, expr.value)
-    key = evaluate(frame, world, expr.key)
-    return attributes.item_of(value, expr.key.value if isinstance(expr.key, ir.Const) else key)
+    key = known_key(frame, world, expr.key)
+    if key is None and isinstance(value, Record) and not value.is_dict and isinstance(expr.key, ir.Group):
+        return None  # a slice, as a rule
+    return attributes.item_of(value, key)
+
+
+def known_key(frame: Frame, world: World, expr: ir.Expr) -> str | int | None:
+    """The key that an expression gives, if it is known: a text, a number, or a member of an enumeration."""
+    if isinstance(expr, ir.Const):
+        return expr.value if isinstance(expr.value, str | int) else None
+    value = evaluate(frame, world, expr)
+    return value.value if isinstance(value, Text) else None
 
 
 def _star(frame: Frame, world: World, expr: ir.Star) -> Value | None:
@@ -118,14 +129,14 @@ def _await(frame: Frame, world: World, expr: ir.Await) -> Value | None:
 
 
 def _dict(frame: Frame, world: World, expr: ir.Dict) -> Value | None:
-    items: list[tuple[str | int, Value]] = []
-    for key, item in zip(expr.keys, expr.values, strict=True):
-        if key is not None and not isinstance(key, ir.Const):
-            evaluate(frame, world, key)
-        value = evaluate(frame, world, item)
-        if value is not None and isinstance(key, ir.Const) and isinstance(key.value, str):
-            items.append((key.value, value))
-    return Record(tuple(items)) if items else None
+    made: Value | None = None
+    for place, (key, item) in enumerate(zip(expr.keys, expr.values, strict=True)):
+        if key is None:
+            made = updated(made, evaluate(frame, world, item))
+        else:
+            known = known_key(frame, world, key)
+            made = with_item(made, known, evaluate(frame, world, item), place)
+    return made
 
 
 def _sequence(frame: Frame, world: World, expr: ir.Sequence) -> Value | None:
@@ -264,12 +275,11 @@ def assign(frame: Frame, world: World, target: ir.Expr, value: Value | None, lin
             for row in options(holder):
                 if isinstance(row, Row):
                     touch(frame, world, row.key, line)
-        case ir.Item(ir.Name(name), ir.Const(key), _) if isinstance(key, str | int):
+        case ir.Item(ir.Name(name), key_expr, _):
+            key = known_key(frame, world, key_expr)
             holder = world.env.get(name)
-            known = holder.items if isinstance(holder, Record) else ()
-            kept = tuple(item for item in known if item[0] != key)
-            if value is not None:
-                world.bind(name, simplify(Record((*kept, (key, value)))))
+            if isinstance(holder, Record | None):
+                world.bind(name, simplify(with_item(holder, key, value, line)))
         case ir.Sequence(items):
             for place, item in enumerate(items):
                 assign(frame, world, item, attributes.item_of(value, place), line)
@@ -277,6 +287,23 @@ def assign(frame: Frame, world: World, target: ir.Expr, value: Value | None, lin
             assign(frame, world, inner, None, line)
         case ir.Attr(holder_expr, _, _) | ir.Item(holder_expr, _, _):
             evaluate(frame, world, holder_expr)
+
+
+def with_item(holder: Value | None, key: str | int | None, value: Value | None, place: int) -> Value | None:
+    """A dict with an item set. Under a key that is not known (None), it may be any of those that the dict has."""
+    known = unsettled(holder) if key is None else holder
+    kept = [item for item in (known.items if isinstance(known, Record) else ()) if item[0] != key]
+    if value is not None:
+        kept.append((f".{place}" if key is None else key, value))
+    return Record(tuple(kept)) if kept else None
+
+
+def updated(holder: Value | None, others: Value | None) -> Value | None:
+    """A dict with all items of another one, of which not everything may be known."""
+    if not isinstance(others, Record):
+        return unsettled(holder)
+    kept = {key: item for made in (unsettled(holder), others) if isinstance(made, Record) for key, item in made.items}
+    return Record(tuple(kept.items())) if kept else None
 
 
 def with_attribute(holder: Instance, name: str, value: Value | None) -> Instance:

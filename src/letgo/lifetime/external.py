@@ -325,7 +325,7 @@ def sessions_within(values: list[Value | None]) -> list[Key]:
                 visit(function)
                 for _, item in bound:
                     visit(item)
-            case FunctionValue(_, receiver, captured, _):
+            case FunctionValue(_, receiver, captured):
                 visit(receiver)
                 for _, item in captured:
                     visit(item)

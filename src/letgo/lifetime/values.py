@@ -119,13 +119,15 @@ class ModuleValue(NamedTuple):
 class FunctionValue(NamedTuple):
     """A function of the code base, with what it is bound to and what it has captured.
 
-    `manages` is true when a decorator turned its generator into a context manager.
+    `manages` is true when a decorator turned its generator into a context manager. `certain`: that it is this function
+    and not another one of a table.
     """
 
     symbol: FunctionSymbol
     receiver: "Value | None"
     captured: tuple[tuple[str, "Value"], ...]
     manages: bool
+    certain: bool = True
 
 
 class Partial(NamedTuple):
@@ -158,9 +160,13 @@ class Response(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A dict with known keys, or a tuple (keys are positions)."""
+    """A dict, or a tuple or list (keys are positions). A key of a dict that is not known begins with a dot."""
 
     items: tuple[tuple[str | int, "Value"], ...]
+
+    @property
+    def is_dict(self) -> bool:
+        return any(isinstance(key, str) for key, _ in self.items)
 
 
 class Stack(NamedTuple):
@@ -247,7 +253,7 @@ def either(*values: Value | None) -> Value | None:
     found: list[Value] = []
     unknown = None in values
     for value in values:
-        for option in options(doubted(value) if unknown else value):
+        for option in options(unsettled(value) if unknown else value):
             if option not in found:
                 found.append(option)
     if len(found) > 1:
@@ -260,16 +266,31 @@ def either(*values: Value | None) -> Value | None:
     return found[0] if len(found) == 1 else AnyOf(tuple(found[:4]))
 
 
-def doubted(value: Value | None) -> Value | None:
-    """What is known of a value that may as well be another: no constant, also in what it holds."""
+def unsettled(value: Value | None) -> Value | None:
+    """What is left to know of a value that may have been changed, or be another: no constants."""
     match value:
         case Constant() | Text():
             return None
-        case AnyOf(parts):
-            return either(*(part for part in map(doubted, parts) if part is not None))
+        case Many(item):
+            left = unsettled(item)
+            return None if left is None else Many(left)
         case Record(items):
-            left = tuple((key, known) for key, item in items if (known := doubted(item)) is not None)
-            return value if left == items else Record(left) if left else None
+            kept = tuple((key, left) for key, item in items if (left := unsettled(item)) is not None)
+            return Record(kept) if kept else None
+        case AnyOf(parts):
+            return either(*map(unsettled, parts))
+    return value
+
+
+def doubted(value: Value | None) -> Value | None:
+    """A value that one of several was chosen as: what calling it does is not certain."""
+    match value:
+        case FunctionValue():
+            return value._replace(certain=False)
+        case Partial(function):
+            return value._replace(function=doubted(function) or function)
+        case AnyOf(parts):
+            return either(*map(doubted, parts))
     return value
 
 
@@ -299,7 +320,7 @@ def _gather_keys(value: Value | None, found: list[Key]) -> None:
             found.append(key)
         case Many(item) | Response(_, item):
             _gather_keys(item, found)
-        case FunctionValue(_, inner, bound, _) | Lazy(inner, bound, _):
+        case FunctionValue(_, inner, bound) | Lazy(inner, bound):
             _gather_keys(inner, found)
             for _, item in bound:
                 _gather_keys(item, found)
@@ -420,7 +441,7 @@ def _size(value: Value | None) -> int:
             return 1 + _size(item)
         case Instance(_, items) | Record(items):
             return 1 + sum(_size(item) for _, item in items)
-        case FunctionValue(_, receiver, captured, _):
+        case FunctionValue(_, receiver, captured):
             return _size(receiver) + sum(_size(item) for _, item in captured)
         case Lazy(function, bound, _):
             return _size(function) + sum(_size(item) for _, item in bound)

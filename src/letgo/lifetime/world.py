@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 from letgo.holds import Site, Source
-from letgo.lifetime.values import Constant, Instance, Key, Session, Value, doubted, either
+from letgo.lifetime.values import Constant, Instance, Key, Session, Value, either, unsettled
 
 Phases: TypeAlias = int
 """The states a session can be in at a point, as bits; several bits mean that paths differ."""
@@ -152,12 +152,12 @@ def join(first: World, second: World) -> World:
         return first
     env = {name: value for name, value in first.env.items() if name in second.env}
     for name, value in first.env.items():
-        if name not in env and (known := doubted(value)) is not None:
+        if name not in env and (known := unsettled(value)) is not None:
             env[name] = known
     for name, value in second.env.items():
         mine = first.env.get(name)
         if mine is None:
-            if (known := doubted(value)) is not None:
+            if (known := unsettled(value)) is not None:
                 env[name] = known
         elif mine != value:
             merged = either(mine, value)
