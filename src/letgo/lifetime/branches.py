@@ -1,6 +1,6 @@
 """Which way a branch goes, by what is known of the variable that it tests."""
 
-from letgo.lifetime import expressions, objects
+from letgo.lifetime import expressions, objects, sqlalchemy
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.effects import DOUBTFUL, FAILED
 from letgo.lifetime.values import (
@@ -11,7 +11,10 @@ from letgo.lifetime.values import (
     Constant,
     FunctionValue,
     Instance,
+    Key,
     Lazy,
+    Method,
+    Outside,
     Row,
     Session,
     Value,
@@ -76,6 +79,9 @@ def _is_instance(frame: Frame, world: World, name: str, value: Value, step: ir.A
     """Leaves of the value's alternatives those that are, or are not, of one of the classes; whether there are any."""
     classes = [expressions.evaluate(frame, world, other) for other in step.others]
     symbols = [cls.symbol for cls in classes if isinstance(cls, ClassValue)]
+    if isinstance(value, Session):
+        answer = _is_session_of(frame, value.key, classes)
+        return answer is None or answer == step.holds
     if len(symbols) < len(classes):
         return True
     names = frame.analysis.names
@@ -89,6 +95,18 @@ def _is_instance(frame: Frame, world: World, name: str, value: Value, step: ir.A
     return bool(kept)
 
 
+def _is_session_of(frame: Frame, key: Key, classes: list[Value | None]) -> bool | None:
+    """Whether a session is of one of SQLAlchemy's classes; None where that isn't known, as of a parameter that nobody
+    was seen to give: it may be declared as either of two."""
+    dotted = [cls.dotted for cls in classes if isinstance(cls, Outside)]
+    traits = frame.traits_of(key)
+    if len(dotted) < len(classes) or traits.is_connection or not traits.certain or key.startswith("a."):
+        return None
+    if not sqlalchemy.SESSIONS.issuperset(dotted):
+        return None
+    return any(sqlalchemy.is_async(name) == traits.is_async for name in dotted)
+
+
 def _possible(value: Value, step: ir.Assume) -> bool:
     known = value.value if isinstance(value, Constant) else True
     if step.test == "none":
@@ -98,6 +116,8 @@ def _possible(value: Value, step: ir.Assume) -> bool:
     if isinstance(value, Constant):
         return bool(known) == step.holds
     if isinstance(value, Session | Instance | FunctionValue | Lazy) or objects.is_injected(value):
+        return step.holds
+    if isinstance(value, Method) and value.name in sqlalchemy.METHODS_OF_ALL:
         return step.holds
     return True
 

@@ -19,6 +19,7 @@ from letgo.lifetime.analysis import Frame
 from letgo.lifetime.tasks import is_awaited
 from letgo.lifetime.values import (
     FALSE,
+    TRUE,
     AnyOf,
     ClassValue,
     Constant,
@@ -215,10 +216,11 @@ def python_call(
         case "builtins.super":
             return True, _super(frame, world)
         case "builtins.getattr":
-            name = arguments.positional[1] if len(arguments.positional) > 1 else None
-            if isinstance(name, Text):
-                return True, attributes.attribute(frame, world, first, name.value, line)
-            return True, None
+            return True, _getattr(frame, world, first, arguments.positional[1:], line)
+        case "builtins.hasattr":
+            return True, _has(frame, first, arguments.get(1, "name"))
+        case "builtins.callable":
+            return True, TRUE if first is not None and all(map(_is_callable, options(first))) else None
         case "builtins.enumerate":
             item = attributes.iterate(frame, world, first, line)
             return True, None if item is None else Many(Record(((1, item),)))
@@ -240,6 +242,32 @@ def _next(frame: Frame, world: World, value: Value | None, line: int) -> Value |
             contexts.leave(frame, world, option, Leave(0, False, line))
             return None
     return attributes.iterate(frame, world, value, line)
+
+
+def _getattr(
+    frame: Frame, world: World, value: Value | None, others: tuple[Value | None, ...], line: int
+) -> Value | None:
+    name, *default = others or (None,)
+    if not isinstance(name, Text):
+        return None
+    if default and _has(frame, value, name) == FALSE:
+        return default[0]
+    return attributes.attribute(frame, world, value, name.value, line)
+
+
+def _has(frame: Frame, value: Value | None, name: Value | None) -> Value | None:
+    """Whether a session has an attribute; None where that isn't known: anybody may set more on it."""
+    if not isinstance(value, Session) or not isinstance(name, Text) or frame.traits_of(value.key).is_connection:
+        return None
+    if name.value in sqlalchemy.METHODS_OF_ALL:
+        return TRUE
+    return FALSE if name.value in sqlalchemy.OF_NO_SESSION else None
+
+
+def _is_callable(value: Value) -> bool:
+    if isinstance(value, Method):
+        return value.name in sqlalchemy.METHODS_OF_ALL
+    return isinstance(value, FunctionValue | Partial | ClassValue | Factory)
 
 
 def _super(frame: Frame, world: World) -> Value | None:

@@ -141,5 +141,15 @@ def is_session(dotted: str) -> bool:
     return dotted in SESSIONS
 
 
+METHODS_OF_ALL = frozenset(
+    "add add_all begin begin_nested close commit delete execute expire expire_all expunge expunge_all flush get_bind "
+    "in_transaction merge refresh rollback scalar".split()
+)
+"""The methods that every Session and AsyncSession has."""
+
+OF_NO_SESSION = frozenset({"closed", "is_closed"})
+"""What connections have, SQLAlchemy's and the drivers', and no session: it can be used again once it was closed."""
+
+
 def is_async(dotted: str) -> bool:
     return dotted in ASYNC_SESSIONS or ".asyncio." in dotted
