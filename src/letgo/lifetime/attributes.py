@@ -65,6 +65,8 @@ def attribute(
             return class_attribute(frame, world, symbol, name, line)
         case Session():
             return value if name in ("sync_session", "session") else Method(value.key, name)
+        case Query(key) if name in sqlalchemy.QUERY_TERMINALS:
+            return Method(key, name, value)
         case Factory(shared=True):
             return construction.shared_session(frame, world, value) if name in ("registry",) else None
         case AnyOf(parts):

@@ -56,7 +56,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import World, join_states
 from letgo.source.names import External, FunctionSymbol
-from letgo.source.program import Attr, Call, Const, Leave, Name, Param, Star
+from letgo.source.program import Attr, Call, Const, Expr, Leave, Name, Param, Star
 
 if TYPE_CHECKING:
     from letgo.lifetime.callers import Activation
@@ -92,7 +92,7 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
         receiver = expressions.evaluate(frame, world, func.value)
         arguments = evaluate_arguments(frame, world, expr)
         frame.ways = ()
-        if _collect(world, receiver, func, arguments):
+        if _collect(frame, world, receiver, func, arguments, expr.line):
             return None
         if _runs_the_app(frame, expr):
             external_wait(frame, world, WaitKind.EXTERNAL, func.name, expr.line)
@@ -107,15 +107,40 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
     return apply(frame, world, callee, arguments, expr.line)
 
 
-def _collect(world: World, receiver: Value | None, func: Attr, arguments: Arguments) -> bool:
-    """Puts a coroutine or a task into the list that it is added to. Gives whether the call does that."""
-    given = arguments.get(0, "")
-    if func.name not in ("append", "add") or not isinstance(given, Lazy) or not isinstance(func.value, Name):
+_ADDS = ("append", "appendleft", "add", "insert")
+
+
+def _collect(frame: Frame, world: World, receiver: Value | None, func: Attr, arguments: Arguments, line: int) -> bool:
+    """Puts what a call gives into the list or set that it is added to. Gives whether the call does that.
+
+    What nothing is known of is a list where it has an `append`, as a session has an `add`.
+    """
+    if func.name not in _ADDS or not _is_assignable(world, func.value):
         return False
-    if not isinstance(receiver, Many | Record | None):
-        return False
-    world.bind(func.value.id, Many(either(given, receiver.item) or given if isinstance(receiver, Many) else given))
+    given = arguments.get(1 if func.name == "insert" else 0, "")
+    held: Value | None = None
+    match receiver:
+        case Many(held):
+            pass
+        case Record(items):
+            held = either(*(item for _, item in items))
+        case None if isinstance(given, Lazy) or (given is not None and func.name == "append"):
+            pass
+        case _:
+            return False
+    item = unsettled(either(held, given))
+    expressions.assign(frame, world, func.value, None if item is None else Many(item), line)
     return True
+
+
+def _is_assignable(world: World, expr: Expr) -> bool:
+    """Whether it is a variable, or an attribute of an object that a variable holds."""
+    match expr:
+        case Name():
+            return True
+        case Attr(Name(holder), _, _):
+            return isinstance(world.env.get(holder), Instance)
+    return False
 
 
 def _runs_the_app(frame: Frame, expr: Call) -> bool:
@@ -331,7 +356,9 @@ def apply(
             return invoke(frame, world, FunctionValue(method, callee, (), False), arguments, line)
         case AnyOf(parts):
             return _each(frame, world, parts, lambda part: apply(frame, world, part, arguments, line))
-        case Method(key, name):
+        case Method(key, name, query):
+            if query is not None:
+                return orm.query_method(frame, world, query, name, line)
             return orm.session_method(frame, world, key, name, arguments, line)
         case Session():
             return callee  # a scoped session called gives the session

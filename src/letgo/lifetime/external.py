@@ -347,7 +347,7 @@ def sessions_within(values: list[Value | None]) -> list[Key]:
 
     def visit(value: Value | None) -> None:
         match value:
-            case Session(key) | Method(key, _):
+            case Session(key) | Method(key):
                 found.append(key)
             case Lazy(function, bound, _):
                 visit(function)

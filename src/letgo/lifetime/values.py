@@ -22,10 +22,11 @@ class Session(NamedTuple):
 
 
 class Method(NamedTuple):
-    """A session's method that was not called yet: `db.close`."""
+    """A session's method that was not called yet: `db.close`; or that of one of its queries."""
 
     key: Key
     name: str
+    query: "Query | None" = None
 
 
 class Transaction(NamedTuple):
@@ -316,7 +317,7 @@ def _gather_keys(value: Value | None, found: list[Key]) -> None:
         case Instance(_, items) | Record(items):
             for _, item in items:
                 _gather_keys(item, found)
-        case Session(key) | Method(key, _) | Transaction(key, _) | Query(key, _) | Result(key, _) | Row(key, _):
+        case Session(key) | Method(key) | Transaction(key, _) | Query(key, _) | Result(key, _) | Row(key, _):
             found.append(key)
         case Many(item) | Response(_, item):
             _gather_keys(item, found)
@@ -358,8 +359,8 @@ def _rename(value: Value, name: Callable[[Key], Key]) -> Value:
     match value:
         case Session(key):
             return Session(name(key))
-        case Method(key, called):
-            return Method(name(key), called)
+        case Method(key, called, query):
+            return Method(name(key), called, query and query._replace(key=name(query.key)))
         case Row() | Query() | Result():
             return value._replace(key=name(value.key))
         case Transaction(key, closes):
