@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from sqlalchemy import URL, make_url
 
 from letgo.prove.postgres import embedded_postgres
+
+hypothesis.settings.register_profile("letgo", deadline=None)  # how fast it is, a busy machine decides
+hypothesis.settings.load_profile("letgo")
 
 
 @pytest.fixture(scope="session")

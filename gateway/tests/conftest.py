@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
@@ -21,6 +22,9 @@ from letgo.testing import GuardedTest
 from letgo_gateway.app import create_app
 from letgo_gateway.preparing import Administrator, prepare
 from letgo_gateway.settings import Settings
+
+hypothesis.settings.register_profile("letgo", deadline=None)  # how fast it is, a busy machine decides
+hypothesis.settings.load_profile("letgo")
 
 
 @pytest.fixture(autouse=True)
