@@ -1,12 +1,85 @@
-"""Locks of asyncio: whoever takes one waits only where another task can hold it, which is across an await."""
+"""Locks: whoever takes one waits only where another can hold it: one of asyncio across an await, and one that lives
+in a function's own variables for the tasks of that call alone, which the function waits for anyway."""
 
 import sys
 from collections.abc import Iterator
 
 from letgo.lifetime.analysis import Analysis, receiver_name
+from letgo.lifetime.values import Object, Value
 from letgo.source.definitions import functions_within
-from letgo.source.program import Attr, Await, Call, Enter, Function, Leave, Module, Next, StepNode, Yield
+from letgo.source.program import (
+    Assign,
+    Attr,
+    Await,
+    Call,
+    Enter,
+    Expr,
+    Function,
+    Item,
+    Lambda,
+    Leave,
+    Module,
+    Name,
+    Next,
+    Return,
+    StepNode,
+    Yield,
+)
 from letgo.source.walk import parts
+
+OF_THIS_CALL = Object("contextlib.nullcontext")
+"""A lock that only the tasks of one call can hold: waiting for it is no more than waiting for them."""
+
+_LOCKS = frozenset(
+    f"{library}.{name}"
+    for library in ("asyncio", "anyio", "trio", "threading")
+    for name in ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "CapacityLimiter")
+)
+_KEEPING = frozenset({"append", "add", "put", "put_nowait", "insert", "setdefault", "set", "register"})
+
+
+def as_kept(function: Function, target: Expr, value: Value | None) -> Value | None:
+    """The value; or, for a lock that is put into a variable and stays within the call, `OF_THIS_CALL`."""
+    if not isinstance(value, Object) or value.dotted not in _LOCKS or not isinstance(target, Name):
+        return value
+    is_global = function.name == "<module>" or target.id in function.globals
+    return value if is_global or _escapes(function, target.id) else OF_THIS_CALL
+
+
+def _escapes(function: Function, name: str) -> bool:
+    """Whether somebody else may be given what the variable holds, or an inner function that uses it: it is returned,
+    yielded, or kept in an object."""
+    carriers = {name} | {inner.name for inner in function.functions if name in inner.mentions}
+
+    def holds(piece: object) -> bool:
+        match piece:
+            case Name(used):
+                return used in carriers
+            case Lambda(place):
+                return name in function.functions[place].mentions
+            case Await():
+                return False
+            case Call(_, args, keywords):
+                return holds(args) or holds(keywords)
+            case tuple():
+                return any(map(holds, piece))
+        return False
+
+    def gives_away(piece: object) -> bool:
+        match piece:
+            case Return(value) | Yield(value) | Assign(Attr() | Item(), value):
+                return holds(value)
+            case Call(Attr(_, method, _), args, _) if method in _KEEPING:
+                return any(isinstance(argument, Name) and argument.id in carriers for argument in args)
+        return False
+
+    return any(
+        gives_away(part)
+        for each in (function, *function.functions)
+        for block in each.blocks
+        for step in block.steps
+        for part in parts(step)
+    )
 
 
 def is_contended(analysis: Analysis, module: Module, name: str) -> bool:

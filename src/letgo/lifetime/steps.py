@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from letgo.lifetime import attributes, branches, calls, construction, contexts, expressions, functions, objects
+from letgo.lifetime import attributes, branches, calls, construction, contexts, expressions, functions, locks, objects
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.effects import DOUBTFUL, FAILED
 from letgo.lifetime.values import TRUE, Entered, FunctionValue, Lazy, Object, Value, sessions_of, simplify
@@ -23,7 +23,7 @@ def _assign(frame: Frame, world: World, step: ir.Assign) -> bool:
     value = expressions.evaluate(frame, world, step.value)
     if value is None or isinstance(value, Object):
         value = _as_declared(frame, world, step) or value
-    expressions.assign(frame, world, step.target, value, step.line)
+    expressions.assign(frame, world, step.target, locks.as_kept(frame.function, step.target, value), step.line)
     return True
 
 
