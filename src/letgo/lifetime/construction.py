@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from letgo.holds import Origin, Site, Source
@@ -85,6 +86,18 @@ def session_from_elsewhere(frame: Frame, world: World, name: str, line: int, dot
     source = Source(Origin.ATTRIBUTE, name, frame.at(line))
     frame.traits[key] = Traits(source, bool(dotted and is_async(dotted)), None, False, True, False, dotted is not None)
     world.sessions[key] = UNTOUCHED
+    return Session(key)
+
+
+def connection_of_a_migration(frame: Frame, world: World, line: int) -> Session:
+    """What alembic's `op.get_bind()` gives: one connection, however often and wherever a migration asks for it.
+    https://alembic.sqlalchemy.org/en/latest/ops.html#alembic.operations.Operations.get_bind"""
+    key = "g:op"
+    if key not in frame.traits:
+        source = Source(Origin.ATTRIBUTE, "op", frame.at(line))
+        frame.traits[key] = Traits(source, False, None, False, True, True, True)
+        frame.analysis.shared[key] = frame.traits[key]._replace(source=replace(source, site=NOWHERE), owned=False)
+    world.sessions.setdefault(key, UNTOUCHED)
     return Session(key)
 
 

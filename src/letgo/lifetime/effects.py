@@ -26,7 +26,8 @@ def arm(frame: Frame, world: World, key: Key, opened: Chain) -> None:
     began = state.opened if state.is_open else opened
     world.sessions[key] = state._replace(phases=OPEN, opened=began, expired=False)
     if not state.is_open and not traits.pinned:  # a bound session uses the connection that is there
-        if traits.owned or (traits.shared and traits.source.origin is not Origin.ATTRIBUTE):  # whose it is isn't known
+        known = traits.source.origin is not Origin.ATTRIBUTE if traits.shared else traits.owned
+        if known:  # else whose it is isn't known
             note_opening(frame, world, opened, frozenset())
         begin(frame, world, key, state, opened)
 

@@ -147,7 +147,7 @@ def database_call(
     if dotted.startswith("letgo.runtime."):
         return True, _own_runtime(frame, world, name, arguments, line)
     if dotted == "alembic.op.get_bind":
-        return True, construction.session_from_elsewhere(frame, world, "op", line, "sqlalchemy.Connection")
+        return True, construction.connection_of_a_migration(frame, world, line)
     return False, None
 
 
