@@ -55,7 +55,7 @@ class Summary(NamedTuple):
     """What calling a function in one context does. Session keys are those of the activation: the sessions given to
     it are `p0`, `p1` ... in the order of their arguments, the shared ones keep their names. `ways` keeps apart those
     exits which leave the sessions in other states and return another constant. `tasks` are what the background tasks
-    wait for that it schedules."""
+    wait for that it schedules. `fails`: an exception may leave it."""
 
     returns: Value | None
     exits: dict[Key, State]
@@ -68,9 +68,10 @@ class Summary(NamedTuple):
     opens: tuple[Opening, ...]
     escaped: dict[Key, Traits]
     receiver: Value | None
+    fails: bool
 
 
-NOTHING = Summary(None, {}, (), {}, (), (), (), (), (), {}, None)
+NOTHING = Summary(None, {}, (), {}, (), (), (), (), (), {}, None, True)
 """What is assumed of a call that is being looked at already (recursion) or lies too deep."""
 
 
@@ -84,6 +85,7 @@ class Knowledge(NamedTuple):
     drains: bool
     wait: WaitKind | None
     client: bool
+    raises: bool
 
 
 class Fixed(NamedTuple):
@@ -176,7 +178,7 @@ class Analysis:
             found = self.knowledge[dotted] = Knowledge(
                 waits.response_of(dotted), waits.starts_task(dotted), waits.runs_function(dotted),
                 waits.runs_after_response(dotted), waits.drains(dotted), waits.wait_of(dotted),
-                waits.makes_client(dotted),
+                waits.makes_client(dotted), waits.raises(dotted),
             )  # fmt: skip
         return found
 

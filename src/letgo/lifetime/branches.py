@@ -1,6 +1,6 @@
 """Which way a branch goes, by what is known of the variable that it tests."""
 
-from letgo.lifetime import expressions, objects, sqlalchemy
+from letgo.lifetime import expressions, sqlalchemy
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.effects import DOUBTFUL, FAILED
 from letgo.lifetime.values import (
@@ -14,6 +14,7 @@ from letgo.lifetime.values import (
     Key,
     Lazy,
     Method,
+    Object,
     Outside,
     Row,
     Session,
@@ -115,7 +116,7 @@ def _possible(value: Value, step: ir.Assume) -> bool:
         return (known is None) == step.holds
     if isinstance(value, Constant):
         return bool(known) == step.holds
-    if isinstance(value, Session | Instance | FunctionValue | Lazy) or objects.is_injected(value):
+    if isinstance(value, Session | Instance | FunctionValue | Lazy) or (isinstance(value, Object) and value.injected):
         return step.holds
     if isinstance(value, Method) and value.name in sqlalchemy.METHODS_OF_ALL:
         return step.holds

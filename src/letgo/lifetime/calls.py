@@ -86,7 +86,6 @@ NO_ARGUMENTS = Arguments((), {}, False)
 
 def call(frame: Frame, world: World, expr: Call) -> Value | None:
     """Evaluates a call: its receiver, its arguments, then what it does."""
-    frame.touched = True
     func = expr.func
     if type(func) is Attr:
         receiver = expressions.evaluate(frame, world, func.value)
@@ -178,6 +177,10 @@ def evaluate_arguments(frame: Frame, world: World, expr: Call) -> Arguments:
     return Arguments(tuple(positional), keywords, spread)
 
 
+_KNOWN_TO_RAISE_OR_NOT = AnyOf | FunctionValue | Instance | Lazy | Object | Outside | Partial
+"""What is looked into, or looked up, when it or one of its methods is called: that tells whether it may raise."""
+
+
 # --- methods ---------------------------------------------------------------------------------------------------------
 
 
@@ -185,6 +188,10 @@ def call_method(
     frame: Frame, world: World, receiver: Value | None, name: str, arguments: Arguments, expr: Call
 ) -> Value | None:
     line = expr.line
+    if isinstance(receiver, Record | Many):
+        frame.touched |= not guesses.is_quiet_of_collections(name, arguments)
+    elif receiver is not None and not isinstance(receiver, _KNOWN_TO_RAISE_OR_NOT):
+        frame.touched = True
     match receiver:
         case None:
             assert isinstance(expr.func, Attr)
@@ -302,6 +309,7 @@ def _missing_method(
     frame: Frame, world: World, receiver: Value, name: str, arguments: Arguments, expr: Call
 ) -> Value | None:
     if isinstance(receiver, Row):
+        frame.touched = True
         return None
     if isinstance(receiver, ClassValue) and name in _READS_ATTRIBUTES:
         for row in options(arguments.get(0, "obj")):
@@ -328,6 +336,8 @@ def apply(
     receiver_expr: object = None,
 ) -> Value | None:
     """Calls a value."""
+    if not isinstance(callee, _KNOWN_TO_RAISE_OR_NOT):
+        frame.touched = True
     match callee:
         case FunctionValue():
             return invoke(frame, world, callee, arguments, line, receiver_expr=receiver_expr)
@@ -352,6 +362,7 @@ def apply(
         case Instance(cls, _):
             method = frame.analysis.names.find_method(cls, "__call__")
             if method is None:
+                frame.touched = True
                 return None
             return invoke(frame, world, FunctionValue(method, callee, (), False), arguments, line)
         case AnyOf(parts):

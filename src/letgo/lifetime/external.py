@@ -63,6 +63,8 @@ def call(
     frame: Frame, world: World, dotted: str, arguments: Arguments, line: int, *, receiver: Value | None = None
 ) -> Value | None:
     """What calling `dotted` does and gives."""
+    known_of = frame.analysis.known(dotted)
+    frame.touched |= known_of.raises
     if (
         dotted.startswith(("sqlalchemy.", "sqlmodel.", "flask_sqlalchemy.", "alembic.", "letgo.runtime."))
         or dotted in frame.analysis.settings.sessions
@@ -74,7 +76,6 @@ def call(
         known, value = python_call(frame, world, dotted, arguments, line, receiver)
         if known:
             return value
-    known_of = frame.analysis.known(dotted)
     if known_of.response is not None:
         return _respond(frame, world, known_of.response, dotted, arguments, line)
     if known_of.task is not None and known_of.runs is None:

@@ -59,6 +59,7 @@ def finish(frame: Frame, *, called: bool = True, alone: bool = False) -> Summary
         tuple(frame.opens.values())[:4],
         {key: known for key, known in frame.traits.items() if known.owned},
         receiver,
+        bool(frame.errors or frame.cancelled),
     )
 
 

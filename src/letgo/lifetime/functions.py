@@ -7,7 +7,7 @@ are called `p0`, `p1` ... so that two callers which give the same kind of thing 
 from collections.abc import Hashable
 
 from letgo.holds import Origin, Source
-from letgo.lifetime import construction, interpret, objects
+from letgo.lifetime import attributes, construction, interpret, objects
 from letgo.lifetime.analysis import NOTHING, Analysis, Frame, Summary
 from letgo.lifetime.callers import Activation, adopt, apply
 from letgo.lifetime.effects import close
@@ -55,7 +55,6 @@ def execute(
 
     `mark` tells the sessions that it gives apart from those of an equal call on the same line.
     """
-    frame.touched = True
     analysis = frame.analysis
     names: dict[Key, Key] = {}  # the caller's key -> the callee's
     known = _known_arguments(analysis, value, bound)
@@ -76,6 +75,8 @@ def execute(
     states = {names[key]: world.sessions.get(key, UNTOUCHED) for key in names}
     traits = {names[key]: frame.traits_of(key) for key in names if key not in analysis.shared}
     summary = summarise(analysis, inner, arguments, states, traits, entering=entering)
+    if summary.fails or (value.symbol.owner and attributes.is_abstract(analysis, value.symbol)):
+        frame.touched = True
     outward = {callee: caller for caller, callee in names.items()}
     activation = Activation(inner, arguments, summary, outward)
     adopt(frame, world, activation, line, mark)
@@ -174,27 +175,21 @@ def _enter(
 
 
 def _with_and_without(frame: Frame, world: World, arguments: tuple[tuple[str, Value], ...]) -> list[World]:
-    """The world, and more without the session, or what FastAPI injects, that the caller need not give, where the
-    function asks whether it was given."""
+    """The world, and one more without the session that the caller need not give, where the function asks whether it
+    was given."""
     known = {name for name, _ in arguments}
-    worlds = [world]
     for param in frame.function.params:
         if (
             param.default == ir.Const(None)
             and param.name not in known
-            and _may_be_missing(world.env.get(param.name))
+            and isinstance(world.env.get(param.name), Session)
             and param.name in frame.fixed.tested
         ):
             frame.flags |= {param.name}
-            without = [world.copy() for world in worlds]
-            for each in without:
-                each.bind(param.name, NONE)
-            worlds = [*worlds, *without][:4]
-    return worlds
-
-
-def _may_be_missing(value: Value | None) -> bool:
-    return isinstance(value, Session) or objects.is_injected(value)
+            without = world.copy()
+            without.bind(param.name, NONE)
+            return [world, without]
+    return [world]
 
 
 def _is_static(function: ir.Function) -> bool:
@@ -222,6 +217,8 @@ def _fill(frame: Frame, world: World, param: ir.Param) -> None:
     elif declared is not None and param.kind in ("positional", "keyword"):
         if isinstance(declared, Factory):
             declared = declared._replace(name=param.name)
+        elif param.default is None and isinstance(param.annotation, ir.Name | ir.Attr):
+            declared = objects.injected(declared)
         world.bind(param.name, either(declared, NONE) if objects.may_be_none(param.annotation) else declared)
     elif isinstance(param.default, ir.Const) and param.default.value is None and declared is None:
         return

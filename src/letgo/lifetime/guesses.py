@@ -33,6 +33,24 @@ _COMMON = frozenset(
 )
 
 
+_LOGGERS = frozenset({"logger", "log", "logging"})
+_LOGS = frozenset("debug info warning warn error exception critical log success trace".split())
+_OF_COLLECTIONS = frozenset("append appendleft discard extend items keys values setdefault".split())
+_OF_OTHERS_TOO = frozenset("add clear copy count get update".split())
+
+
+def is_quiet(receiver: str, name: str, arguments: Arguments) -> bool:
+    """Whether a method of something that is not known raises nothing, by the names."""
+    if name in _LOGS and receiver.strip("_").lower() in _LOGGERS:
+        return True
+    return name not in _OF_OTHERS_TOO and is_quiet_of_collections(name, arguments)
+
+
+def is_quiet_of_collections(name: str, arguments: Arguments) -> bool:
+    """Whether a method of a list, a set or a dict raises nothing."""
+    return name in _OF_COLLECTIONS or name in _OF_OTHERS_TOO or (name == "pop" and len(arguments.positional) == 2)
+
+
 def unknown_method(
     frame: Frame, world: World, receiver: str, name: str, arguments: Arguments, line: int
 ) -> Value | None:
@@ -67,6 +85,7 @@ def _of_one_family(analysis: Analysis, methods: tuple[FunctionSymbol, ...]) -> t
 def _guess(
     frame: Frame, world: World, found: tuple[FunctionSymbol, ...], arguments: Arguments, line: int
 ) -> Value | None:
+    frame.touched = True
     values = []
     for method in found:
         assert method.owner is not None
@@ -77,6 +96,8 @@ def _guess(
 
 def unknown_call(frame: Frame, world: World, name: str, arguments: Arguments, line: int) -> Value | None:
     """Something that can't be followed. Given a session it most likely uses it; else it is taken to be harmless."""
+    receiver, dot, method = name.rpartition(".")
+    frame.touched |= not dot or not is_quiet(receiver, method, arguments)
     if name == CALL_NEXT:
         calls.external_wait(frame, world, WaitKind.EXTERNAL, name, line)
     for value in arguments.values():

@@ -604,6 +604,20 @@ DRAINS = (
 )
 """Calls that run the coroutines and generators among their arguments before they return."""
 
+QUIET = (
+    "builtins.print|str|repr|format|len|type|id|isinstance|issubclass|hasattr|getattr|callable|bool",
+    "builtins.list|tuple|dict|set|frozenset|sorted|range|enumerate|zip",
+    "logging|structlog|loguru.**",
+    "traceback.**",
+    "warnings.warn",
+    "sys.exc_info",
+    "time.time|time_ns|monotonic|monotonic_ns|perf_counter|perf_counter_ns|process_time",
+    "datetime.**.now|utcnow|today|isoformat|timestamp|total_seconds",
+    "uuid.uuid4",
+    "asyncio.current_task|get_running_loop",
+)
+"""Calls that raise nothing in programs as people write them."""
+
 Response: TypeAlias = Literal["stream", "template", "redirect", "plain"]
 
 RESPONSES: tuple[tuple[str, Response], ...] = (

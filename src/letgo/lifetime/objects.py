@@ -243,13 +243,14 @@ def is_session_type(analysis: Analysis, value: Value | None) -> str | None:
     return None
 
 
-def is_injected(value: Value | None) -> bool:
-    """Whether FastAPI gives it to whoever asks for it by its type: then it's there, and counts as true in a test.
+def injected(value: Value | None) -> Value | None:
+    """The value, known to be there if it's what FastAPI gives to whoever asks for it by its type:
     https://fastapi.tiangolo.com/reference/request/"""
     if not isinstance(value, Object):
-        return False
+        return value
     package, _, path = value.dotted.partition(".")
-    return package in ("fastapi", "starlette") and path.rpartition(".")[2] in INJECTED
+    is_theirs = package in ("fastapi", "starlette") and path.rpartition(".")[2] in INJECTED
+    return value._replace(injected=True) if is_theirs else value
 
 
 def variable(analysis: Analysis, module: Module, name: str) -> Value | None:

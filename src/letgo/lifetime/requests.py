@@ -95,7 +95,7 @@ def _bind_parameters(request: _Request, asked: Site) -> None:
         if param not in injected and param.name not in world.env:
             declared = objects.annotation_value(request.analysis, symbol.module, symbol.function, param.annotation)
             if objects.is_session_type(request.analysis, declared) is None:
-                world.bind(param.name, declared)
+                world.bind(param.name, objects.injected(declared))
 
 
 def solve(request: _Request, dependency: Dependency, asked: Site, name: str) -> Value | None:
@@ -288,31 +288,41 @@ def _respond(request: _Request, world: World, entered: set[Key], pool: int | Non
             _held(request, world, Wait(WaitKind.BRANCH, "return", frame.at(line)))
     if not responses and endpoint.sends_as_is:
         _held(request, world, Wait(WaitKind.BRANCH, "return", frame.at(line)))
-    for wait, certain in scheduled(world) if endpoint.kind == "http" else ():
-        _held(request, world, wait, certain=certain)
+    if endpoint.kind == "http":
+        _hold_by_tasks(request, world)
     _tear_down(request, world, ExitMoment.AFTER_RESPONSE, line)
     _note_never_closed(request, world)
     _note_stalls(request, world, found)
 
 
-def _held(request: _Request, world: World, wait: Wait, *, certain: bool = True) -> None:
+def _held(request: _Request, world: World, wait: Wait) -> None:
     """Each session that is still open is held; one that was committed and touched again is a finding of its own."""
     frame = request.frame
     for key, state in world.sessions.items():
         traits = frame.traits.get(key) or request.analysis.shared.get(key)
         if not state.is_open or traits is None or (traits.shared and traits.source.origin is not Origin.ATTRIBUTE):
             continue
-        sure = certain and (state.opened is None or state.opened.certain) and effects.DOUBTFUL not in world.env
+        certain = (state.opened is None or state.opened.certain) and effects.DOUBTFUL not in world.env
         if state.committed and wait.kind in (WaitKind.SERIALISE, WaitKind.BRANCH):
             site = state.opened.first if state.opened else wait.site
-            sure = sure and state.phases == OPEN
+            certain = certain and state.phases == OPEN
             detail = state.opened.seen_as if state.opened else ""
             request.analysis.misuse(
-                MisuseKind.REARMED, frame.site, traits.source, site, sure and traits.certain,
+                MisuseKind.REARMED, frame.site, traits.source, site, certain and traits.certain,
                 _opened_again(state), detail,
             )  # fmt: skip
         else:
-            effects.hold(frame, key, state.opened, wait, sure)
+            effects.hold(frame, key, state.opened, wait, certain)
+
+
+def _hold_by_tasks(request: _Request, world: World) -> None:
+    """Dependencies that have not ended yet end after the background tasks."""
+    for key, state in world.sessions.items():
+        traits = request.frame.traits.get(key)
+        if state.is_open and traits is not None and traits.source.origin is Origin.DEPENDENCY:
+            sure = (state.opened is None or state.opened.certain) and effects.DOUBTFUL not in world.env
+            for wait, certain in scheduled(world):
+                effects.hold(request.frame, key, state.opened, wait, certain and sure)
 
 
 def _opened_again(state: State) -> tuple[Step, ...]:

@@ -91,10 +91,12 @@ class Instance(NamedTuple):
 
 
 class Object(NamedTuple):
-    """An object of a type outside the code base: `httpx.AsyncClient`. `parameters` are those of a generic type."""
+    """An object of a type outside the code base: `httpx.AsyncClient`. `parameters` are those of a generic type.
+    `injected`: FastAPI has given it, so it's there, and true in a test."""
 
     dotted: str
     parameters: tuple["Value", ...] = ()
+    injected: bool = False
 
 
 class Outside(NamedTuple):

@@ -25,6 +25,7 @@ from letgo.lifetime.libraries import (
     DRAINS,
     HARMLESS,
     MAKES_CALLABLE,
+    QUIET,
     RESPONSES,
     RUNS_FUNCTION,
     STARTS_TASK,
@@ -85,6 +86,10 @@ class Waits:
     def runs_after_response(self, dotted: str) -> bool:
         """Whether the call starts a task that runs only after the response was sent."""
         return self._once("after", dotted, lambda parts: any(_ends(pattern, parts) for pattern in AFTER_RESPONSE))
+
+    def raises(self, dotted: str) -> bool:
+        """Whether the call may raise: all but a few do."""
+        return self._once("raises", dotted, lambda parts: not any(_ends(pattern, parts) for pattern in QUIET))
 
     def makes_callable(self, dotted: str) -> int | None:
         """The index of the argument that is a function which runs when the call's result is called."""

@@ -9,7 +9,8 @@ Errors come together, when the database or a service is in trouble, and each of 
 `asyncio.CancelledError` is no `Exception`: a client that disconnects can leave a session behind.
 
 ## Known problems
-Almost every call can raise. Only paths over a statement of the session, a wait or a `raise` are counted.
+Almost every call can raise. Logging, `print` and the methods of lists and dicts are taken not to, nor is a function
+that does nothing else.
 
 ## Fix safety
 A `with` block, or `try` and `finally`, changes nothing on the good path.

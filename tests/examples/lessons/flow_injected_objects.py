@@ -50,3 +50,28 @@ async def it_is_never_missing(order_id: int, request: Request, db: Session = Dep
         httpx.post("https://pager.example/pages")
     db.commit()
     return state
+
+
+class Closing:
+    def __init__(self, db: Session, tasks: BackgroundTasks | None = None) -> None:
+        self.db = db
+        self.tasks = tasks
+
+    def close(self, order_id: int) -> None:
+        self.db.get_one(Order, order_id).state = "closed"
+        if self.tasks:
+            self.tasks.add_task(notify)
+        else:
+            notify()
+
+
+@app.post("/orders/{order_id}/close/kept")
+def kept_by_an_object(order_id: int, tasks: BackgroundTasks, db: Session = Depends(get_sync_db)) -> None:
+    Closing(db, tasks).close(order_id)
+    db.commit()
+
+
+def nothing_is_kept_by_an_object(order_id: int) -> None:
+    with NewSyncSession() as db:
+        Closing(db).close(order_id)  # expect: LG201
+        db.commit()

@@ -1,9 +1,15 @@
 """H7, H8: what an exception or a cancelled task passes over."""
 
+import json
+import logging
+
 from fastapi import HTTPException
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shop import NewSession, NewSyncSession, Order
+
+logger = logging.getLogger(__name__)
+running: dict[int, object] = {}
 
 
 def closed_at_the_end_only(order_id: int) -> None:
@@ -64,3 +70,54 @@ def cleanup_after_a_bare_yield():
     db = NewSyncSession()
     yield db
     db.close()  # an exception at the yield passes it over; in a dependency that is not seen
+
+
+def forget(order_id: int) -> None:
+    running.pop(order_id, None)
+
+
+async def forget_later(order_id: int) -> None:
+    forget(order_id)
+    print("forgotten", order_id)
+
+
+def report(order_id: int) -> None:
+    running[order_id] = json.loads("{}")
+
+
+async def what_raises_nothing_comes_before_the_close(order_id: int) -> None:
+    db = NewSession()
+    try:
+        (await db.get_one(Order, order_id)).state = "closed"
+        await db.commit()
+    except Exception as error:
+        logger.error("order %s: %s", order_id, error)
+        forget(order_id)
+        await db.rollback()
+        raise
+    finally:
+        logger.info("done with %s", str(order_id))
+        await forget_later(order_id)
+        await db.close()
+
+
+def what_may_raise_comes_before_the_close(order_id: int) -> None:
+    db = NewSyncSession()  # expect: LG502
+    try:
+        db.get_one(Order, order_id).state = "closed"
+        db.commit()
+    finally:
+        report(order_id)
+        db.close()
+
+
+def what_is_tried_may_raise_in_a_library(order_id: int) -> None:
+    db = NewSyncSession()
+    try:
+        order = db.get_one(Order, order_id)
+        json.loads(order.state)
+        db.commit()
+    except ValueError:
+        logger.exception("order %s", order_id)
+    finally:
+        db.close()
