@@ -15,7 +15,21 @@ from letgo.lifetime.values import FunctionValue, Key, Value
 from letgo.lifetime.waits import Waits
 from letgo.lifetime.world import NOWHERE, Chain, State, Traits, World
 from letgo.source.names import FunctionSymbol, Names, VariableSymbol
-from letgo.source.program import Assign, Assume, Attr, Block, Call, Const, Either, Expr, Function, Group, Module, Name
+from letgo.source.program import (
+    Assign,
+    Assume,
+    Attr,
+    Block,
+    Call,
+    Const,
+    Either,
+    Expr,
+    Function,
+    Group,
+    Item,
+    Module,
+    Name,
+)
 from letgo.source.walk import Place
 
 
@@ -94,8 +108,9 @@ class Fixed(NamedTuple):
     `body` is the code to consult. `asking` are the blocks that end by asking a session whether it's in a transaction.
     `tested` are the variables that a branch tests, `compared` those that it compares with texts; those tested that
     the function also sets to a constant, the `flags`, tell its paths apart. `meetings` are the blocks to which more
-    than one way leads. `sites` and `values` are filled as they are asked for: the places of lines, and what the names
-    mean that are no local variables.
+    than one way leads. `changed_within` are the variables that an inner function sets, or an item of them. `sites`
+    and `values` are filled as they are asked for: the places of lines, and what the names mean that are no local
+    variables.
     """
 
     site: Site
@@ -106,6 +121,7 @@ class Fixed(NamedTuple):
     blocks: tuple[Block, ...]
     meetings: frozenset[int]
     asking: frozenset[int]
+    changed_within: frozenset[str]
     sites: dict[int, Site]
     values: dict[str, Value | VariableSymbol | None]
     reading: list[frozenset[str]]
@@ -232,10 +248,24 @@ def _fixed(module: Module, function: Function, body: str) -> Fixed:
         function.blocks,
         frozenset(meetings),
         frozenset(asking),
+        frozenset().union(*map(_changed_around, function.functions)),
         {},
         {},
         [],
     )
+
+
+def _changed_around(function: Function) -> frozenset[str]:
+    """The variables of the functions around it that a function sets, or an item of them."""
+    changed = {
+        step.target.value.id
+        for block in function.blocks
+        for step in block.steps
+        if type(step) is Assign and type(step.target) is Item and type(step.target.value) is Name
+    }
+    own = function.names.union(param.name for param in function.params)
+    inner = map(_changed_around, function.functions)
+    return function.globals.union(changed, *inner) - own
 
 
 def asked_for_transaction(block: Block) -> Expr | None:

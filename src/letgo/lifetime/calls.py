@@ -93,6 +93,8 @@ def call(frame: Frame, world: World, expr: Call) -> Value | None:
         frame.ways = ()
         if _collect(frame, world, receiver, func, arguments, expr.line):
             return None
+        if isinstance(receiver, Record) and _is_assignable(world, func.value):
+            expressions.assign(frame, world, func.value, _changed(receiver, func.name, arguments), expr.line)
         if _runs_the_app(frame, expr):
             external_wait(frame, world, WaitKind.EXTERNAL, func.name, expr.line)
         return call_method(frame, world, receiver, func.name, arguments, expr)
@@ -132,6 +134,26 @@ def _collect(frame: Frame, world: World, receiver: Value | None, func: Attr, arg
     return True
 
 
+def _changed(record: Record, name: str, arguments: Arguments) -> Value | None:
+    """What a dict or list is after one of its methods was called."""
+    key, *given = arguments.positional or (None,)
+    match name:
+        case "update":
+            made = expressions.updated(record, Record(tuple(_known(arguments.keywords))))
+            return expressions.updated(made, key) if arguments.positional or arguments.spread else made
+        case "setdefault" if attributes.item_of(record, known := _key_given(arguments)) is None or known is None:
+            return expressions.with_item(record, known, unsettled(given[0]) if given else None, 0)
+        case "pop" | "popitem" | "remove" | "insert" | "extend" | "sort" | "reverse":
+            return unsettled(record)
+        case "clear":
+            return None
+    return record
+
+
+def _known(keywords: dict[str, Value | None]) -> list[tuple[str, Value]]:
+    return [(name, value) for name, value in keywords.items() if value is not None]
+
+
 def _is_assignable(world: World, expr: Expr) -> bool:
     """Whether it is a variable, or an attribute of an object that a variable holds."""
     match expr:
@@ -166,15 +188,23 @@ def evaluate_arguments(frame: Frame, world: World, expr: Call) -> Arguments:
                 positional.append(value.item)
         else:
             positional.append(value)
+            _hand_over(world, argument, value)
     for name, argument in expr.keywords:
         value = expressions.evaluate(frame, world, argument)
         if name is not None:
             keywords[name] = value
+            _hand_over(world, argument, value)
         else:
             spread = True
             if isinstance(value, Record):
                 keywords.update({key: item for key, item in value.items if isinstance(key, str)})
     return Arguments(tuple(positional), keywords, spread)
+
+
+def _hand_over(world: World, argument: Expr, value: Value | None) -> None:
+    """Whoever is given a dict may change it."""
+    if isinstance(value, Record) and value.is_dict and isinstance(argument, Name):
+        world.bind(argument.id, unsettled(value))
 
 
 _KNOWN_TO_RAISE_OR_NOT = AnyOf | FunctionValue | Instance | Lazy | Object | Outside | Partial

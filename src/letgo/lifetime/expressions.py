@@ -267,6 +267,8 @@ def assign(frame: Frame, world: World, target: ir.Expr, value: Value | None, lin
         case ir.Name(name):
             if name in frame.function.globals:
                 value = construction.publish(frame, world, name, value)
+            if name in frame.fixed.changed_within:
+                value = unsettled(value)
             world.bind(name, simplify(value))
         case ir.Attr(ir.Name(name), attribute_name, _):
             holder = world.env.get(name)
@@ -308,6 +310,8 @@ def updated(holder: Value | None, others: Value | None) -> Value | None:
 
 def with_attribute(holder: Instance, name: str, value: Value | None) -> Instance:
     """The object with an attribute set. A constant is not kept: other methods may set another."""
+    if isinstance(value, Record):
+        value = unsettled(value)
     kept = [item for item in holder.attributes if item[0] != name]
     if value is not None and not isinstance(value, Constant):
         kept.append((name, value))
