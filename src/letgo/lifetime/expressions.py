@@ -308,6 +308,19 @@ def updated(holder: Value | None, others: Value | None) -> Value | None:
     return Record(tuple(kept.items())) if kept else None
 
 
+def keep_none(world: World, target: ir.Attr) -> None:
+    """Keeps in the object that a variable holds that an attribute of it is None."""
+    if isinstance(target.value, ir.Name):
+        holder = world.env.get(target.value.id)
+        if isinstance(holder, Instance):
+            kept = [item for item in holder.attributes if item[0] != target.name]
+            world.bind(target.value.id, Instance(holder.cls, tuple(sorted([*kept, (target.name, NONE)], key=_name_of))))
+
+
+def _name_of(attribute: tuple[str, Value]) -> str:
+    return attribute[0]
+
+
 def with_attribute(holder: Instance, name: str, value: Value | None) -> Instance:
     """The object with an attribute set. A constant is not kept: other methods may set another."""
     if isinstance(value, Record):
@@ -315,4 +328,4 @@ def with_attribute(holder: Instance, name: str, value: Value | None) -> Instance
     kept = [item for item in holder.attributes if item[0] != name]
     if value is not None and not isinstance(value, Constant):
         kept.append((name, value))
-    return Instance(holder.cls, tuple(sorted(kept, key=lambda item: item[0])))
+    return Instance(holder.cls, tuple(sorted(kept, key=_name_of)))

@@ -87,7 +87,7 @@ def execute(
 def _known_arguments(analysis: Analysis, value: FunctionValue, bound: dict[str, Value]) -> dict[str, Value]:
     """The arguments that can matter: a constant only where the function tests it, a text where it compares it."""
     fixed = analysis.fixed(value.symbol.module, value.symbol.function)
-    nothing = _session_parameters(analysis, value) if NONE in bound.values() else frozenset()
+    nothing = session_parameters(analysis, value.symbol) if NONE in bound.values() else frozenset()
     known = (
         (name, telling(item, name in fixed.tested or name in nothing, name in fixed.compared))
         for name, item in bound.items()
@@ -95,9 +95,8 @@ def _known_arguments(analysis: Analysis, value: FunctionValue, bound: dict[str, 
     return {name: item for name, item in known if item is not None}
 
 
-def _session_parameters(analysis: Analysis, value: FunctionValue) -> frozenset[str]:
+def session_parameters(analysis: Analysis, symbol: FunctionSymbol) -> frozenset[str]:
     """The parameters that are taken to be given a session, if nothing is known to be given to them."""
-    symbol = value.symbol
     return frozenset(param.name for param in symbol.function.params if _session_type(analysis, symbol, param))
 
 

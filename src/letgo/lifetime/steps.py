@@ -6,7 +6,7 @@ from typing import Any
 from letgo.lifetime import attributes, branches, calls, construction, contexts, expressions, functions, locks, objects
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.effects import DOUBTFUL, FAILED
-from letgo.lifetime.values import TRUE, Entered, FunctionValue, Lazy, Object, Value, sessions_of, simplify
+from letgo.lifetime.values import NONE, TRUE, Entered, FunctionValue, Lazy, Object, Value, sessions_of, simplify
 from letgo.lifetime.world import World
 from letgo.source import program as ir
 from letgo.source.names import External
@@ -24,7 +24,14 @@ def _assign(frame: Frame, world: World, step: ir.Assign) -> bool:
     if value is None or isinstance(value, Object):
         value = _as_declared(frame, world, step) or value
     expressions.assign(frame, world, step.target, locks.as_kept(frame.function, step.target, value), step.line)
+    if value == NONE and type(step.target) is ir.Attr and _is_given(frame, step.value):
+        expressions.keep_none(world, step.target)
     return True
+
+
+def _is_given(frame: Frame, value: ir.Expr) -> bool:
+    """Whether it is a parameter for a session: then whoever made the object decided that it has none."""
+    return type(value) is ir.Name and value.id in functions.session_parameters(frame.analysis, frame.symbol)
 
 
 def _as_declared(frame: Frame, world: World, step: ir.Assign) -> Value | None:

@@ -2,8 +2,11 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from shop import NewSyncSession
 
@@ -81,3 +84,30 @@ def of_what_is_declared(hooks: Hooks) -> None:
         if tool is not None:
             return
         time.sleep(1)  # expect: LG202
+
+
+class Bus:
+    def __init__(self, db: Session | None = None) -> None:
+        self.db = db
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        if self.db is None:
+            with NewSyncSession() as db:
+                yield db
+        else:
+            yield self.db
+
+    def listeners(self) -> list[str]:
+        with self.session() as db:
+            return list(db.execute(text("select name from listeners")).scalars())
+
+
+def of_an_object_with_a_session(db: Session) -> None:
+    Bus(db).listeners()
+    time.sleep(1)  # expect: LG202
+
+
+def of_an_object_without_one() -> None:
+    Bus().listeners()
+    time.sleep(1)
