@@ -34,7 +34,7 @@ class Caller:
 
     async def send(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
         """The answer. Raises `OSError` and `EOFError` if there is none."""
-        reader, writer = self.kept.pop() if self.kept else await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = self.still_open() or await asyncio.open_connection("127.0.0.1", self.port)
         try:
             async with asyncio.timeout(PATIENCE):
                 writer.write(self.request(method, path, body, headers))
@@ -47,6 +47,15 @@ class Caller:
         else:
             self.kept.append((reader, writer))
         return response
+
+    def still_open(self) -> Connection | None:
+        """A connection of before that the gateway has not closed meanwhile, as it does with those that are idle."""
+        while self.kept:
+            reader, writer = self.kept.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
 
     def request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> bytes:
         content = b"" if body is None else json.dumps(body).encode()

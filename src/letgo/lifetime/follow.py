@@ -16,9 +16,9 @@ from letgo.lifetime.findings import Findings, Outcome, Outcomes
 from letgo.lifetime.framework import Version, ends, fastapi_version
 from letgo.lifetime.memo import Bits
 from letgo.lifetime.memory import NOTHING, keep, memory_in, recall
-from letgo.lifetime.objects import manages
+from letgo.lifetime.objects import is_classmethod, manages
 from letgo.lifetime.pools import pool_size
-from letgo.lifetime.values import FunctionValue, Instance
+from letgo.lifetime.values import ClassValue, FunctionValue, Instance, Value
 from letgo.lifetime.waits import Waits
 from letgo.source.codebase import CodeBase
 from letgo.source.errors import UserError
@@ -195,6 +195,8 @@ def _functions(analysis: Analysis) -> Iterator[Alone]:
 
 def follow_alone(analysis: Analysis, symbol: FunctionSymbol) -> None:
     """Follows a function as if it were called by nobody known."""
-    receiver = Instance(symbol.owner, ()) if symbol.owner is not None else None
+    receiver: Value | None = None
+    if symbol.owner is not None:
+        receiver = ClassValue(symbol.owner) if is_classmethod(symbol) else Instance(symbol.owner, ())
     value = FunctionValue(symbol, receiver, (), manages(analysis, symbol))
     functions.summarise(analysis, value, (), {}, {}, alone=True)

@@ -78,8 +78,9 @@ INJECTED = frozenset({"BackgroundTasks", "HTTPConnection", "Request", "Response"
 def symbol_value(analysis: Analysis, symbol: Symbol | None) -> Value | None:
     """The value of a resolved name."""
     match symbol:
-        case FunctionSymbol():
-            return FunctionValue(symbol, None, (), manages(analysis, symbol))
+        case FunctionSymbol(owner=owner):
+            receiver = ClassValue(owner) if owner is not None and is_classmethod(symbol) else None
+            return FunctionValue(symbol, receiver, (), manages(analysis, symbol))
         case ClassSymbol():
             return ClassValue(symbol)
         case ModuleSymbol(module):
@@ -105,6 +106,10 @@ def decorator_name(analysis: Analysis, symbol: FunctionSymbol, decorator: Expr) 
     if isinstance(found, External):
         return found.dotted.removeprefix("builtins.")
     return ""
+
+
+def is_classmethod(symbol: FunctionSymbol) -> bool:
+    return Name("classmethod") in symbol.function.decorators
 
 
 def is_property(analysis: Analysis, symbol: FunctionSymbol) -> bool:

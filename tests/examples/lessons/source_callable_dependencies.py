@@ -1,5 +1,6 @@
 """A11: classes, instances, methods, lambdas and functions made by functions are dependencies as well."""
 
+import asyncio
 import functools
 from collections.abc import AsyncIterator, Iterator
 
@@ -110,3 +111,28 @@ async def a_partial(db: Session = Depends(functools.partial(session_of, NewSyncS
 @app.get("/lambda")
 async def a_lambda(db: Session = Depends(lambda: NewSyncSession())):  # expect: LG501
     return db.scalars(select(Order.id)).all()  # expect: LG101
+
+
+class Bus:
+    def __init__(self, db: AsyncSession) -> None:
+        self.db = db
+
+    @classmethod
+    def create(cls, db: AsyncSession = Depends(get_db)) -> "Bus":
+        return cls(db)
+
+    async def read(self) -> None:
+        await self.db.get_one(Order, 1)
+
+
+@app.get("/made-by-its-class")
+async def made_by_its_class(bus: Bus = Depends(Bus.create)):
+    await asyncio.sleep(1)
+    return {}
+
+
+@app.get("/made-by-its-class-and-used")
+async def made_by_its_class_and_used(bus: Bus = Depends(Bus.create)):
+    await bus.read()
+    await asyncio.sleep(1)  # expect: LG202
+    return {}  # expect: LG101
