@@ -5,6 +5,7 @@ from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.effects import arm, read_row
 from letgo.lifetime.values import (
     FLASK_SESSION,
+    MOST_ALTERNATIVES,
     AnyOf,
     ClassValue,
     Factory,
@@ -234,6 +235,8 @@ def _is_lazy(frame: Frame, value: Row, name: str) -> bool:
 def item_of(value: Value | None, key: str | int | None) -> Value | None:
     """`value[key]`; where the key is not known (None), any of the values that there are."""
     match value:
+        case Record(items) if key is None and len(items) > MOST_ALTERNATIVES:
+            return None  # those that `either` keeps would be no answer
         case Record(items) if key is None:
             found = unsettled(either(*(item for _, item in items)))
             return doubted(found) if len(items) > 1 else found

@@ -247,6 +247,9 @@ FLASK_SESSION = Factory("db.session", False, True, False, True)
 https://flask-sqlalchemy.palletsprojects.com/en/stable/contexts/"""
 
 
+MOST_ALTERNATIVES = 4
+
+
 def either(*values: Value | None) -> Value | None:
     """The value that is one of `values`. What is unknown adds nothing, but takes away the certainty of a constant; an
     object of which only the class is known adds nothing to one that is known; more than four alternatives are kept as
@@ -266,7 +269,7 @@ def either(*values: Value | None) -> Value | None:
         ]
     if not found:
         return None
-    return found[0] if len(found) == 1 else AnyOf(tuple(found[:4]))
+    return found[0] if len(found) == 1 else AnyOf(tuple(found[:MOST_ALTERNATIVES]))
 
 
 def unsettled(value: Value | None) -> Value | None:
