@@ -53,23 +53,28 @@ async def log_in(caller: Caller, password: str) -> None:
     caller.token = (await ask(caller, "POST", "/auth/email/change-password", chosen))["access_token"]
 
 
+def connections_of(pid: int) -> int:
+    """A process's connections over TCP."""
+    ours = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            ours.add(str(path.readlink()).removeprefix("socket:[").removesuffix("]"))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[9] in ours and row[3] != LISTENING for row in rows)
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """One worker."""
+    """One worker. `others` are the connections of its process that are none of its own."""
 
     port: int
     pid: int
+    others: int = 0
 
     @property
     def connections(self) -> int:
         """Over TCP, with clients and upstreams; not those with Postgres, which has a socket of another kind."""
-        ours = set()
-        for path in Path(f"/proc/{self.pid}/fd").iterdir():
-            with suppress(OSError):
-                ours.add(str(path.readlink()).removeprefix("socket:[").removesuffix("]"))
-        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        return sum(row[9] in ours and row[3] != LISTENING for row in rows)
-
+        return connections_of(self.pid) - self.others
     @property
     def memory(self) -> int:
         """Bytes that are resident."""

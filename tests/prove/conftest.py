@@ -20,6 +20,9 @@ from letgo.prove.ticks import Bug, Tick
 
 APPS = Path(__file__).parent / "apps"
 
+TIMED = pytest.mark.flaky(reruns=3)
+"""For tests that measure time: a shared machine may stand still for seconds, but not each time."""
+
 
 class Server:
     """Answers every request on `port` with `answer`; `stall` makes it stand still. Counts connections and requests."""

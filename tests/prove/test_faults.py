@@ -182,7 +182,7 @@ def temporary(tmp_path: Path) -> Iterator[Path]:
 
 
 def start(temporary: Path, *options: str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "TMPDIR": str(temporary), "NO_COLOR": "1"}
+    environment = {**os.environ, "TMPDIR": str(temporary), "NO_COLOR": "1", "SERVED": str(temporary / "served")}
     for name in ("DATABASE_URL", "CI"):  # CI would keep it from saying how far it is
         environment.pop(name, None)
     command = [sys.executable, "-c", "from letgo.cli import main; main()", "prove", "held:app", "--app-dir", str(APPS)]
@@ -198,13 +198,16 @@ def start(temporary: Path, *options: str) -> "subprocess.Popen[str]":
     )
 
 
-def wait_for_load(process: "subprocess.Popen[str]") -> None:
+def wait_for_load(process: "subprocess.Popen[str]", temporary: Path) -> None:
+    """Until a user was answered, and its maker of load has had the time to tell of that."""
     assert process.stderr is not None
-    for line in process.stderr:
-        if line == "letgo prove: load\n":
-            time.sleep(1.2)
-            return
-    raise AssertionError("it ended before there was any load")
+    assert "letgo prove: load\n" in process.stderr, "it ended before there was any load"
+    served = temporary / "served"
+    served.unlink(missing_ok=True)  # the routes were tried before
+    while not served.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(1.2)
 
 
 def marked(temporary: Path) -> list[str]:
@@ -248,7 +251,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are found 
 @linux
 def test_interrupted_it_still_reports_and_leaves_nothing(temporary: Path) -> None:
     process = start(temporary)
-    wait_for_load(process)
+    wait_for_load(process, temporary)
     assert len(marked(temporary)) > 3
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
@@ -298,7 +301,7 @@ def test_a_database_that_refuses_is_told_in_a_line(temporary: Path) -> None:
 @linux
 def test_killed_without_warning_it_leaves_nothing(temporary: Path) -> None:
     process = start(temporary, "--setup", "true", "--beside", "sleep 300")
-    wait_for_load(process)
+    wait_for_load(process, temporary)
     process.kill()
     process.communicate()
     assert nothing_is_left(temporary)

@@ -5,19 +5,22 @@ from typing import Any
 
 import pytest
 import uvloop
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.prove.conftest import TIMED
 
 from letgo.prove import histogram
 from letgo.prove.models import Schedule, arrivals
 from letgo.prove.scenario import get
 
+pytestmark = TIMED
+
 
 def test_each_user_keeps_one_connection_alive(server, load) -> None:
-    recording, bugs = load(Schedule(200, 0.2, 0.8, 0))
+    recording, bugs = load(Schedule(200, 0.2, 1.3, 0))
     assert bugs == []
     assert server.accepted == server.most_connections == 200
-    assert recording.requests == server.requests > 400
+    assert recording.requests == server.requests > 250
     assert recording.errors == 0
     assert max(sum(step.users.values()) for step in recording.steps) == 200
 
@@ -163,6 +166,7 @@ def test_a_bug_in_a_scenario_ends_the_load_and_is_named(server, load, scenario: 
 
 
 @given(st.floats(1, 200), st.floats(0, 3), st.floats(0, 3), st.floats(0, 3))
+@example(191.0, 0.0, 0.0, 1.603996056304751)
 def test_as_many_visits_are_due_as_the_rate_and_its_ramps_say(rate: float, up: float, hold: float, down: float) -> None:
     due = list(arrivals(Schedule(1, up, hold, down, rate)))
     assert len(due) == pytest.approx(rate * (up / 2 + hold + down / 2), abs=1)

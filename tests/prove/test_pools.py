@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import URL
-from tests.prove.conftest import APPS
+from tests.prove.conftest import APPS, TIMED
 
 from letgo.prove.application import App
 from letgo.prove.models import Schedule
@@ -23,6 +23,8 @@ from letgo.prove.pools import PoolLook, pool_metrics, quantile, read, waited
 from letgo.prove.running import prove
 from letgo.prove.thresholds import parse
 from letgo.runtime.guard.prometheus import GuardCollector
+
+pytestmark = TIMED
 
 SCENARIO = """
 from letgo.prove import User, get

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import URL
-from tests.prove.conftest import APPS, Server
+from tests.prove.conftest import APPS, TIMED, Server
 
 from letgo.prove.application import App, free_port
 from letgo.prove.models import Schedule
@@ -17,6 +17,8 @@ from letgo.prove.processes import supervised
 from letgo.prove.running import prove
 from letgo.prove.thresholds import parse
 from letgo.source.errors import UserError
+
+pytestmark = TIMED
 
 HELD = App("held:app", APPS)
 SCENARIO = """
@@ -46,6 +48,11 @@ def plan(database: URL, tmp_path: Path) -> Plan:
 
 def run(plan: Plan) -> Outcome:
     return prove(plan, lambda run: None)
+
+
+def without_the_database(plan: Plan) -> Plan:
+    """For runs that are about their load: on a busy machine too little may be seen of the database to pass."""
+    return replace(plan, thresholds=(parse("errors < 0.1%"),))
 
 
 def test_a_run_measures_holds_by_their_route_and_passes(plan: Plan) -> None:
@@ -109,7 +116,8 @@ def test_setup_that_fails_is_told_with_what_it_said(plan: Plan) -> None:
 
 @pytest.mark.parametrize("server", ["uvicorn", "granian"])
 def test_several_workers_under_either_server_are_one_app(plan: Plan, server: Any) -> None:
-    outcome = run(replace(plan, app=replace(HELD, server=server, workers=2), schedule=Schedule(6, 0, 1, 0)))
+    app = replace(HELD, server=server, workers=2)
+    outcome = run(replace(without_the_database(plan), app=app, schedule=Schedule(6, 0, 1, 0)))
     assert outcome.verdict is Verdict.PASSED
     assert outcome.routes[0].requests > 10
 
@@ -213,7 +221,8 @@ class Stairs(LoadTestShape):
 def test_a_locustfile_may_have_a_shape_of_its_own(plan: Plan, tmp_path: Path) -> None:
     file = tmp_path / "locustfile.py"
     file.write_text(SHAPE)
-    outcome = run(replace(plan, scenario=None, locust=Locust(file), schedule=Schedule(9, 0, 5, 0)))
+    schedule = Schedule(9, 0, 5, 0)
+    outcome = run(replace(without_the_database(plan), scenario=None, locust=Locust(file), schedule=schedule))
     assert outcome.verdict is Verdict.PASSED
     users = [count for count in outcome.timeline.users if count]
     assert users[0] == 2
@@ -228,7 +237,8 @@ def test_workers_that_others_start_share_the_load(plan: Plan, tmp_path: Path, mo
     command = [sys.executable, "-m", "locust", "-f", str(file), "--worker", "--master-port", str(port)]
     with supervised(command, {}, tmp_path), supervised(command, {}, tmp_path):
         locust = Locust(file, attached=2)
-        outcome = run(replace(plan, scenario=None, locust=locust, schedule=Schedule(4, 0, 5, 0)))
+        schedule = Schedule(4, 0, 5, 0)
+        outcome = run(replace(without_the_database(plan), scenario=None, locust=locust, schedule=schedule))
     assert outcome.verdict is Verdict.PASSED
     assert outcome.routes[0].name == "GET /fine"
     assert outcome.routes[0].requests > 20

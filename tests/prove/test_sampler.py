@@ -8,6 +8,7 @@ from time import perf_counter
 import psycopg
 import pytest
 from sqlalchemy import URL
+from tests.prove.conftest import TIMED
 
 from letgo.prove.databases import plain
 from letgo.prove.measuring import database_metrics, holders, seen_share
@@ -15,6 +16,8 @@ from letgo.prove.postgres import embedded_postgres
 from letgo.prove.sampler import Sampler, Seen
 from letgo.prove.statements import origin_of
 from letgo.source.errors import UserError
+
+pytestmark = TIMED
 
 STEP = 0.15
 """Seconds: a step of the sampler, and something for a busy machine."""

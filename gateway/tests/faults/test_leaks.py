@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from gateway.leaks.asking import Caller
 from gateway.leaks.behaving import BEHAVIOURS, SLOW_SECONDS
-from gateway.leaks.processes import Gateway, http_upstreams
+from gateway.leaks.processes import Gateway, connections_of, http_upstreams
 from gateway.leaks.troubles import Load, Seen, register, trouble
 from gateway.tests.mcp.serving import in_loop
 from gateway.tests.mcp.test_joined import admin, running
@@ -34,6 +34,7 @@ async def scene(
     prepared: Any, database_url: str, *behaviours: str
 ) -> AsyncIterator[tuple[Gateway, Caller, str | None, list[str]]]:
     """A gateway with a pool of 10 in front of upstreams that behave like this; the tools to call."""
+    others = connections_of(os.getpid())  # what runs the tests has one
     dsn = database_url if make_url(database_url).get_backend_name() == "postgresql" else None
     with http_upstreams() as address:
         async with running(database_url, pool_size=10) as url, admin(url, prepared) as administrator:
@@ -41,7 +42,7 @@ async def scene(
             tools = [tool for one in behaviours for tool in await register(caller, one, address)]
             await administrator.http.aclose()
             try:
-                yield Gateway(caller.port, os.getpid()), caller, dsn, tools
+                yield Gateway(caller.port, os.getpid(), others), caller, dsn, tools
             finally:
                 caller.close()
 

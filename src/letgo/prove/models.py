@@ -147,4 +147,5 @@ def arrivals(schedule: Schedule) -> Iterator[float]:
         elif number < top:
             yield schedule.ramp_up + (number - up) / rate
         else:
-            yield schedule.seconds - sqrt(max(0.0, 2 * (end - number) * schedule.ramp_down / rate))
+            left = sqrt(2 * (end - number) * schedule.ramp_down / rate)
+            yield max(schedule.ramp_up + schedule.hold, schedule.seconds - left)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 from fastapi import FastAPI, HTTPException
 from sqlalchemy import make_url, text
@@ -22,6 +23,8 @@ async def held(milliseconds: int = 100) -> dict[str, int]:
     async with engine.begin() as connection:
         await connection.execute(text("select 42"))
         await asyncio.sleep(milliseconds / 1000)
+    if os.environ.get("SERVED"):
+        Path(os.environ["SERVED"]).touch()
     return {"held": milliseconds}
 
 
