@@ -3,6 +3,9 @@
 import time
 from pathlib import Path
 
+import pytest
+
+from letgo.lifetime import memo
 from letgo.lifetime.facts import Facts
 from letgo.lifetime.follow import follow
 from letgo.source.read import read
@@ -54,3 +57,36 @@ def constant(node: ast.AST, db):
     began = time.process_time()
     followed(tmp_path, source)
     assert time.process_time() - began < 1
+
+
+def test_what_leads_to_more_than_is_followed_is_named_and_the_rest_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memo, "MOST_STEPS", 20)
+    count = 40
+    source = "import time\n" + "".join(
+        f"def step_{n}(db: Session):\n    db.get({n})\n    time.sleep(1)\n" for n in range(count)
+    )
+    source += "def start(db: Session):\n" + "".join(f"    step_{n}(db)\n" for n in range(count))
+    facts = followed(tmp_path, "from sqlalchemy.orm import Session\n" + source)
+    [unresolved] = facts.unresolved
+    assert unresolved.call == "start"
+    assert "more than letgo follows" in unresolved.reason
+    waiting = {hold.function.function for hold in facts.holds}
+    assert waiting >= {f"step_{n}" for n in range(20, count)}
+
+
+def test_a_session_that_is_made_some_calls_back_is_found(tmp_path: Path) -> None:
+    source = """
+import time
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
+
+SessionLocal = sessionmaker(create_engine("sqlite://"))
+
+def make_0():
+    return SessionLocal()
+"""
+    source += "".join(f"def make_{n}():\n    return make_{n - 1}()\n" for n in range(1, 4))
+    source += "def wait():\n    with make_3() as db:\n        db.get(1)\n        time.sleep(1)\n"
+    assert [hold.function.function for hold in followed(tmp_path, source).holds] == ["wait"]

@@ -157,6 +157,8 @@ def _follow_rest(analysis: Analysis, once: bool, roots: Iterator[Root | Alone]) 
             raise
         except Exception as error:
             analysis.note_failure(root.function, error)
+        if memo.is_exhausted:
+            analysis.note_unresolved(root.function, root.function.function, "it leads to more than letgo follows")
         led |= memo.reached.facts
         found[root.name] = Outcome(memo.reached.facts, memo.reached.code)
     return Outcomes(tuple(memo.facts), tuple(memo.code), found)

@@ -140,7 +140,7 @@ def summarise(
         return finish(frame, alone=alone)
 
     place = analysis.place(value.symbol.module, function.line)
-    return analysis.memo.recall(context, place, follow, lambda: _unchanged(states))
+    return analysis.memo.recall(context, place, follow, lambda: _unchanged(states), wanders=not states)
 
 
 def _unchanged(states: dict[Key, State]) -> Summary:

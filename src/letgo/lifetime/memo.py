@@ -5,7 +5,8 @@ order: the modules that import before those that are imported, and what is furth
 calls lead on in it, and no circle of calls is without one that leads back. So only so many of these are followed in a
 row, and then the way is cut off. What is found depends on the code and on how many calls back are left, and on nothing
 that was followed before: it is the same on every way, each thing is followed a few times at most, and roots (endpoints,
-or functions followed by themselves) can be shared out between processes, or followed again without the others.
+or functions followed by themselves) can be shared out between processes, or followed again without the others. Only a
+root that leads to more than anything that people write is given up, wherever it has come to.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -19,6 +20,13 @@ MOST_BACK = 8
 
 AGAIN = 3
 """For how many calls back one counts that leads to where it comes from: its arguments may grow each time."""
+
+WANDERING, WANDERING_FAR = 2, 3
+"""For how many one counts where no session is at hand, within a module and into another: the way may lead to where a
+session is made, but in most of a library it leads round and round."""
+
+MOST_STEPS = 5_000
+"""How many activations are followed of one root: of those that people write, the largest take a thousand."""
 
 MAX_DEPTH = 600
 """How many calls are followed in a row: a bound for Python's stack, which programs of people stay far away from."""
@@ -54,6 +62,8 @@ class Memo:
         self.facts: dict[Fact, Bits] = {}
         self.code: dict[str, Bits] = {}
         self.steps = 0
+        self.is_exhausted = False
+        self._begun = 0
         self._contexts: dict[Hashable, int] = {}
         self._place: Position = (-1, 0)
         self._back = MOST_BACK
@@ -62,8 +72,9 @@ class Memo:
         self._cut: dict[tuple[int, int], tuple[Any, Reached]] = {}
 
     def begin(self) -> None:
-        """A new root: nothing is being followed."""
+        """A new root: nothing is being followed. `is_exhausted` tells from here on whether it takes too many steps."""
         self.reached = Reached()
+        self.is_exhausted, self._begun = False, self.steps
         self._place, self._back, self._level = (-1, 0), MOST_BACK, 0
 
     def note(self, fact: Fact) -> None:
@@ -85,10 +96,17 @@ class Memo:
         self.reached.code |= bit
 
     def recall(
-        self, context: Hashable, place: Position, follow: Callable[[], Found], otherwise: Callable[[], Found]
+        self,
+        context: Hashable,
+        place: Position,
+        follow: Callable[[], Found],
+        otherwise: Callable[[], Found],
+        *,
+        wanders: bool = False,
     ) -> Found:
-        """What `follow` finds in this context. `otherwise` stands for it where the way must be cut off."""
-        back = self._back - (AGAIN if place == self._place else place < self._place)
+        """What `follow` finds in this context. `otherwise` stands for it where the way must be cut off. `wanders`: no
+        session is at hand."""
+        back = self._back - self._counts(place, wanders)
         if back < 0 or self._level >= MAX_DEPTH:
             self.reached.is_cut = True
             return otherwise()
@@ -97,14 +115,25 @@ class Memo:
             number = self._contexts[context] = len(self._contexts)
         known = self._whole.get(number) or self._cut.get((number, back))
         if known is None:
+            if self.steps - self._begun >= MOST_STEPS:
+                self.is_exhausted = self.reached.is_cut = True
+                return otherwise()
             known = self._follow(place, back, follow)
-            if known[1].is_cut:
-                self._cut[number, back] = known
-            else:
+            if not known[1].is_cut:
                 self._whole[number] = known
+            elif not self.is_exhausted:  # else another root may see more
+                self._cut[number, back] = known
         found: Found = known[0]
         self.reached.add(known[1])
         return found
+
+    def _counts(self, place: Position, wanders: bool) -> int:
+        """For how many calls back this one counts."""
+        if place >= self._place:
+            return AGAIN if place == self._place else 0
+        if not wanders:
+            return 1
+        return WANDERING if place[0] == self._place[0] else WANDERING_FAR
 
     def _follow(self, place: Position, back: int, follow: Callable[[], Found]) -> tuple[Found, Reached]:
         self.steps += 1
