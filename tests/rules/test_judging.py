@@ -129,6 +129,14 @@ def test_several_waits_of_one_hold_are_one_finding_at_the_first_of_them() -> Non
     assert [step.site.line for step in finding.trace if step.event is Event.WAIT] == [20, 25, 30]
 
 
+def test_a_transaction_that_a_dependency_leaves_open_is_told_with_every_endpoint_that_waits() -> None:
+    """Their streams look the same, and each has to be known to whoever ends the transaction earlier."""
+    streams = [wait(WaitKind.STREAM, line, "StreamingResponse", function=name) for line, name in ((30, "a"), (40, "b"))]
+    (finding,) = judged(hold(*streams, function="current_user"))
+    assert finding.message.endswith("(and 1 more)")
+    assert [step.site.function for step in finding.trace if step.event is Event.WAIT] == ["a", "b"]
+
+
 def test_a_trace_tells_twelve_waits_and_counts_the_rest() -> None:
     (finding,) = judged(hold(*(wait(WaitKind.EXTERNAL, line, "httpx.post") for line in range(20, 35))))
     assert sum(step.event is Event.WAIT for step in finding.trace) == 12

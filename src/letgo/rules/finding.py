@@ -95,9 +95,15 @@ def told_otherwise(facts: Facts) -> Callable[[Hold], bool]:
 
 
 def _distinct(hold: Hold, waits: Iterable[Wait]) -> tuple[Wait, ...]:
-    """The waits by the line they show on, without those that are the same thing on the same line."""
-    by_place = {(shown_at(hold, wait), wait.what): wait for wait in reversed(tuple(waits))}
-    return tuple(sorted(by_place.values(), key=lambda wait: (shown_at(hold, wait).line, wait.what)))
+    """The waits by the line they are met on, without those that are the same thing on the same line."""
+    by_place = {(*_met_at(hold, wait), wait.what): wait for wait in reversed(tuple(waits))}
+    return tuple(wait for _, wait in sorted(by_place.items()))
+
+
+def _met_at(hold: Hold, wait: Wait) -> tuple[str, int]:
+    """The line that begins to wait: of what a dependency leaves open, that is one in each endpoint."""
+    site = wait.site if leaves_open(hold, wait) else shown_at(hold, wait)
+    return site.path, site.line
 
 
 def _and_more(others: int) -> str:
