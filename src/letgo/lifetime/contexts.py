@@ -27,10 +27,10 @@ def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tup
     """What `as` is given, and what must be kept for the leaving."""
     match context:
         case Session(key):
-            _check_out(frame, world, key, step.line)
+            _check_out(frame, world, key, step)
             return context, Entered("session", key)
         case Transaction(key, closes):
-            _check_out(frame, world, key, step.line)
+            _check_out(frame, world, key, step)
             return Session(key), Entered("transaction", key, closes)
         case Lazy(_, _, "context" | "generator"):
             return _enter_generator(frame, world, context, step.line)
@@ -54,11 +54,16 @@ def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tup
     return None, None
 
 
-def _check_out(frame: Frame, world: World, key: Key, line: int) -> None:
-    """A Connection is checked out when it is made, not with its first statement as a session's is."""
+def _check_out(frame: Frame, world: World, key: Key, step: Enter) -> None:
+    """A Connection is checked out when it is made, not with its first statement as a session's is.
+
+    Whatever its factory was declared to make, what `async with` enters is asynchronous.
+    """
     traits = frame.traits_of(key)
+    if step.is_async and key in frame.traits:
+        frame.traits[key] = traits._replace(is_async=True)
     if traits.is_connection:
-        arm(frame, world, key, Chain(frame.at(line), (), True, traits.source.name.removeprefix("engine.")))
+        arm(frame, world, key, Chain(frame.at(step.line), (), True, traits.source.name.removeprefix("engine.")))
         frame.touched = False  # if that fails, there is nothing to give back
 
 

@@ -1,9 +1,11 @@
 """LG6: who holds a connection and needs a thread waits for those who hold a thread and need a connection."""
 
+from collections.abc import AsyncIterator
+
 import httpx
 from fastapi import Depends, FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from shop import Customer, Order, OrderOut, get_db, get_sync_db
 
@@ -68,3 +70,20 @@ async def an_async_session_lets_the_loop_run(db: AsyncSession = Depends(get_db))
         await client.get("https://partner.example/state")  # expect: LG201
     await db.commit()
     return {}
+
+
+def get_factory() -> sessionmaker:
+    raise NotImplementedError  # the app overrides it
+
+
+async def get_db_of_the_factory(factory: sessionmaker = Depends(get_factory)) -> AsyncIterator[AsyncSession]:
+    async with factory() as db:
+        yield db
+
+
+@app.get("/loop/async-with")
+async def what_async_with_enters_waits_for_the_pool_without_stopping(db: AsyncSession = Depends(get_db_of_the_factory)):
+    await db.get_one(Order, 1)
+    async with httpx.AsyncClient() as client:
+        await client.get("https://partner.example/state")  # expect: LG201
+    await db.commit()
