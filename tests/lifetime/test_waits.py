@@ -195,7 +195,16 @@ def test_what_makes_a_client_is_known_by_its_class_or_its_factory(dotted: str) -
 
 
 @pytest.mark.parametrize(
-    "dotted", ["httpx.AsyncClient.get", "httpx.HTTPError", "httpx.URL", "unknown.Client", "boto3.client.get_object"]
+    "dotted",
+    [
+        "httpx.AsyncClient.get",
+        "httpx.HTTPError",
+        "httpx.URL",
+        "unknown.Client",
+        "boto3.client.get_object",
+        "googleapiclient.discovery.build.files.list.execute",
+        "supabase.create_client.table.select.execute",
+    ],
 )
 def test_the_result_of_a_request_is_no_client(dotted: str) -> None:
     assert not WAITS_BY_DEFAULT.makes_client(dotted)

@@ -132,11 +132,14 @@ class Waits:
 
     def _makes_client(self, parts: Parts) -> bool:
         covering = self._covering(parts)
-        if any(_makes(row, parts[-1]) and not _cut_short(row, rest) for row, rest in covering):
-            return True
+        decisive = _decisive(covering)
+        answers = decisive is not None and decisive[0].kind is not None and not decisive[1]
+        for row, rest in covering:
+            made = _makes(row, parts[-1]) and not _cut_short(row, rest)
+            if made and not (answers and row.makes == ANYTHING):  # the call that waits ends a chain of such makings
+                return True
         if not _constructs(parts) or _is_error(parts[-1]):
             return False
-        decisive = _decisive(covering)
         if decisive is None:
             return any(_pattern(row.pattern)[0] != ANY_DEPTH for row in self._rows_of(parts[0]))
         return not _cut_short(*decisive)
@@ -178,6 +181,8 @@ class Names(NamedTuple):
 
 Pattern: TypeAlias = tuple[Names, ...]
 ANY_DEPTH = Names(frozenset(), ("**",))
+ANYTHING = "*"
+"""What a row says to make, where every call below its pattern gives an object to call more on."""
 
 
 def _names(names: Iterable[str]) -> Names:

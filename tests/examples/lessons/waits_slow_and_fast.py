@@ -19,6 +19,7 @@ import openai
 import pandas
 import redis
 import requests
+from googleapiclient.discovery import build
 from sqlalchemy import select
 
 from shop import NewSession, NewSyncSession, Order
@@ -166,3 +167,11 @@ class Cached:
             await db.get_one(Order, order_id)
             await self.get()
             await self.connect()  # expect: LG202
+
+
+def what_an_answer_holds_is_there() -> None:
+    with NewSyncSession() as db:
+        order = db.get_one(Order, 1)
+        found = build("drive", "v3").files().list(q=order.state).execute()  # expect: LG201
+        order.state = found.get("files", [])[0].get("name")
+        db.commit()
