@@ -211,7 +211,7 @@ def row_attribute(frame: Frame, world: World, value: Row, name: str, line: int) 
             if objects.is_property(frame.analysis, method):
                 return calls.invoke(frame, world, FunctionValue(method, value, (), False), calls.NO_ARGUMENTS, line)
             return bound_method(frame, value, method)
-    read_row(frame, world, value.key, name, line, lazy=_is_lazy(frame, value, name))
+    read_row(frame, world, value, name, line, lazy=_is_lazy(frame, value, name))
     return None
 
 

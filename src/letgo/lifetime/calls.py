@@ -344,7 +344,7 @@ def _missing_method(
     if isinstance(receiver, ClassValue) and name in _READS_ATTRIBUTES:
         for row in options(arguments.get(0, "obj")):
             if isinstance(row, Row) and row.model is not None:
-                effects.read_row(frame, world, row.key, name, expr.line)
+                effects.read_row(frame, world, row, name, expr.line)
         return Instance(receiver.symbol, ())
     if isinstance(receiver, Instance):
         for base in frame.analysis.names.mro(receiver.cls):

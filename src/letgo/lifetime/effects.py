@@ -6,7 +6,7 @@ These functions change the states in a `World` and note in the `Frame` what its 
 from letgo.holds import Event, MisuseKind, Origin, Site, Step, Wait, WaitKind
 from letgo.lifetime.analysis import Frame, Opening, Part
 from letgo.lifetime.facts import YIELDS
-from letgo.lifetime.values import Key
+from letgo.lifetime.values import Key, Row
 from letgo.lifetime.world import CLOSED, OPEN, RELEASED, UNTOUCHED, Chain, State, Traits, World
 from letgo.picture.steps import calls, describe_misuse
 
@@ -99,15 +99,16 @@ def commit(frame: Frame, world: World, key: Key, line: int) -> None:
     traits = frame.traits_of(key)
     note_failure(frame, world, key)  # a commit can fail, and leaves the session open then
     phases = state.phases if traits.pinned else RELEASED
-    world.sessions[key] = State(
-        phases, state.opened, frame.at(line), None, True, traits.expire_on_commit is True or state.expired
-    )
+    expired = state.expired or (traits.expire_on_commit is True and not state.deletes)
+    world.sessions[key] = State(phases, state.opened, frame.at(line), None, True, expired)
 
 
 def rollback(frame: Frame, world: World, key: Key, line: int) -> None:
+    """Ends the transaction and expires what was loaded; where there is none, as after a commit, it does nothing."""
     state = world.sessions.get(key, UNTOUCHED)
     phases = state.phases if frame.traits_of(key).pinned else RELEASED
-    world.sessions[key] = State(phases, state.opened, frame.at(line), None, state.committed, True)
+    expired = state.expired or state.phases != RELEASED or state.dirty is not None
+    world.sessions[key] = State(phases, state.opened, frame.at(line), None, state.committed, expired)
 
 
 def close(frame: Frame, world: World, key: Key, line: int) -> None:
@@ -129,11 +130,14 @@ def note_failure(frame: Frame, world: World, key: Key) -> None:
     frame.raising.setdefault(key, world.sessions.get(key, UNTOUCHED))
 
 
-def read_row(frame: Frame, world: World, key: Key, name: str, line: int, *, lazy: bool = False) -> None:
+def read_row(frame: Frame, world: World, row: Row, name: str, line: int, *, lazy: bool = False) -> None:
     """An attribute of an ORM object is read: what is expired or was never loaded is loaded, or can't be.
 
     commit expires by default, rollback always (https://docs.sqlalchemy.org/en/20/orm/session_basics.html#expiring-refreshing).
+    An attribute of an AsyncSession's object is not loaded when it is read: there is nothing to await
+    (https://docs.sqlalchemy.org/en/20/orm/extensions/asyncio.html#preventing-implicit-io-when-using-asyncsession).
     """
+    key = row.key
     state = world.sessions.get(key)
     if state is None or name.startswith("__"):
         return
@@ -142,10 +146,14 @@ def read_row(frame: Frame, world: World, key: Key, name: str, line: int, *, lazy
         _read_lazily(frame, state, traits, key, name, line)
     if not state.expired:
         return
-    if state.phases == RELEASED:
-        arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
-    elif state.phases == CLOSED:
+    if state.phases == CLOSED:
         frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), False, detail=name)
+    elif state.phases == RELEASED and (not traits.is_async or name == "awaitable_attrs"):
+        arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
+    elif state.phases == RELEASED and row.model is not None and (state.committed or not row.added):
+        ended = () if state.released is None else (Step(Event.RELEASED, state.released, "what was loaded expires"),)
+        frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), False, ended, name)
+        world.sessions[key] = state._replace(expired=False)
 
 
 def _read_lazily(frame: Frame, state: State, traits: Traits, key: Key, name: str, line: int) -> None:

@@ -86,7 +86,8 @@ def _ways(worlds: list[World]) -> tuple[Way, ...]:
 
 def _unlike(first: dict[Key, State], second: dict[Key, State]) -> bool:
     return first.keys() != second.keys() or any(
-        (state.phases, state.committed, state.expired) != (other.phases, other.committed, other.expired)
+        (state.phases, state.committed, state.expired, state.deletes)
+        != (other.phases, other.committed, other.expired, other.deletes)
         for state, other in zip(first.values(), map(second.__getitem__, first), strict=True)
     )
 

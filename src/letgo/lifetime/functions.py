@@ -128,8 +128,8 @@ def summarise(
         value.receiver,
         value.captured,
         arguments,
-        tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired) for key, s in states.items())),
-        tuple((t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
+        tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired, s.deletes) for key, s in states.items())),
+        tuple((t.is_async, t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
     )
 
     def follow() -> Summary:
@@ -245,8 +245,8 @@ def resume(
     traits = {key: frame.traits_of(caller) for key, caller in activation.names.items() if key not in analysis.shared}
     context: Hashable = (
         "resume", id(summary), raised,
-        tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired) for key, s in inner.items())),
-        tuple((t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
+        tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired, s.deletes) for key, s in inner.items())),
+        tuple((t.is_async, t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
     )  # fmt: skip
     known, _ = analysis.memo.recall(
         context,

@@ -20,7 +20,7 @@ from letgo.lifetime.values import (
     Value,
     options,
 )
-from letgo.lifetime.world import Chain, World
+from letgo.lifetime.world import UNTOUCHED, Chain, World
 from letgo.source.names import ClassSymbol
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def session_method(frame: Frame, world: World, key: Key, name: str, arguments: A
                 effects.touch(frame, world, key, line)
             if name == "add":
                 _take(frame, world, key, arguments.get(0, "instance"))
+            elif name == "delete":
+                world.sessions[key] = world.sessions.get(key, UNTOUCHED)._replace(deletes=True)
         case "build":
             return Query(key, _model(frame, arguments.get(0, "entity")))
         case "commit":
@@ -56,18 +58,27 @@ def session_method(frame: Frame, world: World, key: Key, name: str, arguments: A
         case "savepoint":
             effects.arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
         case "run":
-            rest = arguments.rest(1)._replace(positional=(Session(key), *arguments.positional[1:]))
-            return calls.apply(frame, world, arguments.get(0, "fn"), rest, line)
+            return _run_synchronously(frame, world, key, arguments, line)
         case None:
             effects.arm(frame, world, key, Chain(frame.at(line), (), False, name))
     return None
+
+
+def _run_synchronously(frame: Frame, world: World, key: Key, arguments: Arguments, line: int) -> Value | None:
+    """`await session.run_sync(function)`: it is given the Session inside, whose objects load what is read of them."""
+    rest = arguments.rest(1)._replace(positional=(Session(key), *arguments.positional[1:]))
+    traits = frame.traits_of(key)
+    frame.traits[key] = traits._replace(is_async=False)
+    given = calls.apply(frame, world, arguments.get(0, "fn"), rest, line)
+    frame.traits[key] = traits
+    return given
 
 
 def _take(frame: Frame, world: World, key: Key, value: Value | None) -> None:
     """An object that was added belongs to the session from now on, like one that was queried."""
     if isinstance(value, Instance) and objects.is_model(frame.analysis, value.cls):
         for name in [name for name, held in world.env.items() if held is value]:
-            world.bind(name, Row(key, value.cls))
+            world.bind(name, Row(key, value.cls, added=True))
 
 
 def _fetched(frame: Frame, key: Key, name: str, arguments: Arguments) -> Value | None:

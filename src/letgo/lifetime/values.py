@@ -53,11 +53,15 @@ class Result(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An ORM object that belongs to a session. `loads`: any of its relationships may have been loaded with it."""
+    """An ORM object that belongs to a session. `loads`: any of its relationships may have been loaded with it.
+
+    `added`: it was made by the code, and is no row of the database before a commit.
+    """
 
     key: Key
     model: ClassSymbol | None
     loads: bool = False
+    added: bool = False
 
 
 class Many(NamedTuple):

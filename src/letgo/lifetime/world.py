@@ -46,7 +46,8 @@ class State(NamedTuple):
     """One session at one point. `opened` is None when the transaction was begun before the function was entered.
 
     `dirty` is where the first work was done that no commit has saved. `committed`: a commit came before on this path.
-    `expired`: rows loaded so far would be read from the database again.
+    `expired`: rows loaded so far would be read from the database again. `deletes`: some of them are to be deleted,
+    and stay as they are after the commit (https://docs.sqlalchemy.org/en/20/orm/session_state_management.html).
     """
 
     phases: Phases
@@ -55,6 +56,7 @@ class State(NamedTuple):
     dirty: Site | None
     committed: bool
     expired: bool
+    deletes: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -180,4 +182,5 @@ def join_states(first: State, second: State) -> State:
         first.dirty or second.dirty,
         first.committed and second.committed,
         first.expired or second.expired,
+        first.deletes or second.deletes,
     )

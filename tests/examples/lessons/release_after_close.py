@@ -1,14 +1,21 @@
 """H11: after `close()`, the session opens again silently, and what it loaded can't load any more."""
 
+import logging
+
+import httpx
 from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, joinedload
 
-from shop import NewSession, NewSyncSession, Order, get_db, sync_engine
+from shop import NewSession, NewSyncSession, Order, engine, get_db, sync_engine
 
 app = FastAPI()
+log = logging.getLogger(__name__)
+
+ExpiringAsync = async_sessionmaker(engine)
 
 
 @app.get("/again")
@@ -95,3 +102,90 @@ def validated_before_the_commit(order_id: int) -> OrderOut:
         result = OrderOut.model_validate(order, from_attributes=True)
         db.commit()
     return result
+
+
+async def an_expired_attribute_has_nothing_to_wait_with(order_id: int) -> None:
+    async with ExpiringAsync() as db:
+        order = await db.get_one(Order, order_id)
+        await db.commit()
+        httpx.post("https://partner.example/orders", json={"id": order.id})  # expect: LG402
+
+
+async def a_rollback_expires_what_was_loaded(order_id: int) -> int:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        try:
+            order.state = "closed"
+            await db.commit()
+        except IntegrityError:
+            await db.rollback()
+            log.warning("order %s is closed already", order.id)  # expect: LG402
+        return order_id
+
+
+async def kept_before_the_rollback(order_id: int) -> None:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        number = order.id
+        try:
+            order.state = "closed"
+            await db.commit()
+        except IntegrityError:
+            await db.rollback()
+            log.warning("order %s is closed already", number)
+
+
+async def refreshed_after_the_rollback(order_id: int) -> None:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        await db.rollback()
+        await db.refresh(order)
+        log.warning("order %s is closed already", order.id)
+
+
+async def a_rollback_of_no_transaction(order_id: int) -> None:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        await db.commit()
+        try:
+            httpx.post("https://partner.example/orders", json={"id": order.id})
+        except httpx.HTTPError:
+            await db.rollback()
+            log.warning("the partner knows nothing of order %s", order.id)
+
+
+async def a_new_object_that_was_never_a_row(amount: int) -> None:
+    async with NewSession() as db:
+        order = Order(amount=amount)
+        db.add(order)
+        try:
+            await db.commit()
+        except IntegrityError:
+            await db.rollback()
+            log.warning("no order of %s", order.amount)
+
+
+async def a_deleted_object_stays_as_it_was(order_id: int) -> int:
+    async with ExpiringAsync() as db:
+        order = await db.get_one(Order, order_id)
+        await db.delete(order)
+        await db.commit()
+        return order.amount
+
+
+def total(db: Session) -> int:
+    order = db.get_one(Order, 1)
+    db.rollback()
+    return order.amount
+
+
+async def inside_run_sync_it_is_loaded() -> int:
+    async with NewSession() as db:
+        return await db.run_sync(total)
+
+
+async def awaitable_attributes_wait_for_it(order_id: int) -> int:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        await db.rollback()
+        return await order.awaitable_attrs.amount
