@@ -53,7 +53,7 @@ class Dependency(NamedTuple):
     annotation: Expr | None
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """An expression, and where it stands."""
 
     module: Module
@@ -97,29 +97,29 @@ def listed_dependencies(
     """The dependencies in a `dependencies=` argument: a list, a variable that holds one, a function that makes one."""
     if depth > _DEPTH:
         return
-    found = _depends(names, _Found(module, function, expr))
+    found = _depends(names, Found(module, function, expr))
     if found is not None:
         yield _dependency(names, found, None)
         return
-    for part in _parts(names, _Found(module, function, expr)):
+    for part in _parts(names, Found(module, function, expr)):
         yield from listed_dependencies(names, *part, depth + 1)
 
 
-def _parts(names: Names, found: _Found) -> Iterator[_Found]:
+def _parts(names: Names, found: Found) -> Iterator[Found]:
     module, function, expr = found
     match expr:
         case Sequence(items=parts) | Group(parts=parts) | Either(options=parts):
-            yield from (_Found(module, function, part) for part in parts)
+            yield from (Found(module, function, part) for part in parts)
         case Star(value=part) | Comprehension(element=part):
-            yield _Found(module, function, part)
+            yield Found(module, function, part)
         case Call(func=func):
             made_by = names.resolve(module, func, function)
             if isinstance(made_by, FunctionSymbol):
-                yield from (_Found(made_by.module, made_by.function, value) for value in returned(made_by.function))
+                yield from (Found(made_by.module, made_by.function, value) for value in returned(made_by.function))
         case Name() | Attr():
-            yield from _values(names, found)
+            yield from values_of(names, found)
             if isinstance(expr, Name) and function is not None:
-                yield from (_Found(module, function, item) for item in _appended(function, expr))
+                yield from (Found(module, function, item) for item in _appended(function, expr))
 
 
 def _appended(function: Function, target: Name) -> Iterator[Expr]:
@@ -129,17 +129,17 @@ def _appended(function: Function, target: Name) -> Iterator[Expr]:
                 yield item
 
 
-def _values(names: Names, found: _Found) -> Iterator[_Found]:
+def values_of(names: Names, found: Found) -> Iterator[Found]:
     """What a variable or class attribute is set to."""
     module, function, expr = found
     match names.resolve(module, expr, function):
         case VariableSymbol(module=home, name=name):
-            yield from (_Found(home, None, step.value) for step in names.assignments(home, name) if step.value)
+            yield from (Found(home, None, step.value) for step in names.assignments(home, name) if step.value)
         case None:
             match expr:
                 case Name(id=name) if function is not None:
                     yield from (
-                        _Found(module, function, step.value)
+                        Found(module, function, step.value)
                         for target, step in assigned(function)
                         if target == name and step.value
                     )
@@ -147,19 +147,19 @@ def _values(names: Names, found: _Found) -> Iterator[_Found]:
                     owner = names.resolve(module, value, function)
                     field = names.find_field(owner, name) if isinstance(owner, ClassSymbol) else None
                     if field is not None and field[1].value is not None:
-                        yield _Found(field[0].module, None, field[1].value)
+                        yield Found(field[0].module, None, field[1].value)
 
 
 def _injected(
     names: Names, module: Module, around: Function | None, default: Expr | None, annotation: Expr | None
 ) -> Dependency | None:
     if default is not None and not isinstance(default, Const):
-        found = _depends(names, _Found(module, around, default))
+        found = _depends(names, Found(module, around, default))
         if found is not None:
-            return _dependency(names, found, annotation and _Found(module, around, annotation))
+            return _dependency(names, found, annotation and Found(module, around, annotation))
     if annotation is None:
         return None
-    declared = _Found(module, around, annotation)
+    declared = Found(module, around, annotation)
     # With several, FastAPI takes the last: `fastapi_annotations[-1]` in fastapi/dependencies/utils.py.
     for metadata in reversed(_metadata(names, declared)):
         found = _depends(names, metadata)
@@ -168,7 +168,7 @@ def _injected(
     return None
 
 
-def _depends(names: Names, found: _Found, depth: int = 0) -> _Found | None:
+def _depends(names: Names, found: Found, depth: int = 0) -> Found | None:
     """The call of `Depends` that an expression is, holds in a variable, or gets from a function."""
     if depth > _DEPTH:
         return None
@@ -178,10 +178,10 @@ def _depends(names: Names, found: _Found, depth: int = 0) -> _Found | None:
             if _is_depends(names, made_by):
                 return found
             if isinstance(made_by, FunctionSymbol):
-                inner = (_Found(made_by.module, made_by.function, value) for value in returned(made_by.function))
+                inner = (Found(made_by.module, made_by.function, value) for value in returned(made_by.function))
                 return _first(_depends(names, value, depth + 1) for value in inner)
         case Name() | Attr():
-            return _first(_depends(names, value, depth + 1) for value in _values(names, found))
+            return _first(_depends(names, value, depth + 1) for value in values_of(names, found))
     return None
 
 
@@ -195,7 +195,7 @@ def _is_depends(names: Names, symbol: Symbol | None) -> bool:
     return False
 
 
-def _dependency(names: Names, found: _Found, declared: _Found | None) -> Dependency:
+def _dependency(names: Names, found: Found, declared: Found | None) -> Dependency:
     """`declared` is the type of the parameter: what `Depends()` without an argument calls."""
     call = found.expr
     assert isinstance(call, Call)
@@ -206,7 +206,7 @@ def _dependency(names: Names, found: _Found, declared: _Found | None) -> Depende
         target = declared
     scope = given.get("scope")
     return Dependency(
-        callable=_callable(names, target),
+        callable=callable_of(names, target),
         expr=target.expr,
         scope=scope.value if isinstance(scope, Const) and isinstance(scope.value, str) else None,
         use_cache=given.get("use_cache") != Const(False),
@@ -217,7 +217,7 @@ def _dependency(names: Names, found: _Found, declared: _Found | None) -> Depende
     )
 
 
-def _callable(names: Names, target: _Found, depth: int = 0) -> Symbol | None:
+def callable_of(names: Names, target: Found, depth: int = 0) -> Symbol | None:
     module, function, expr = target
     if depth > _DEPTH:
         return None
@@ -225,7 +225,7 @@ def _callable(names: Names, target: _Found, depth: int = 0) -> Symbol | None:
         case Lambda(place=place):
             return names.function_symbol(module, (function or module.body).functions[place])
         case Item(value=value):
-            return _callable(names, target._replace(expr=value), depth + 1)
+            return callable_of(names, target._replace(expr=value), depth + 1)
         case Call():
             return _made_callable(names, target, expr, depth)
         case Name() | Attr():
@@ -235,22 +235,22 @@ def _callable(names: Names, target: _Found, depth: int = 0) -> Symbol | None:
             owner = instance_class(names, module, function, expr.value) if isinstance(expr, Attr) else None
             if owner is not None and isinstance(expr, Attr):
                 return names.find_method(owner, expr.name)
-            for assigned_to in _values(names, target):
-                found = _callable(names, assigned_to, depth + 1)
+            for assigned_to in values_of(names, target):
+                found = callable_of(names, assigned_to, depth + 1)
                 if found is not None:
                     return found
     return None
 
 
-def _made_callable(names: Names, target: _Found, call: Call, depth: int) -> Symbol | None:
+def _made_callable(names: Names, target: Found, call: Call, depth: int) -> Symbol | None:
     """What is called where a call makes the dependency: the function it returns, or its instance's `__call__`."""
     match names.resolve(target.module, call.func, target.function):
         case External(dotted="functools.partial") if call.args:
-            return _callable(names, target._replace(expr=call.args[0]), depth + 1)
+            return callable_of(names, target._replace(expr=call.args[0]), depth + 1)
         case ClassSymbol() as cls:
             return names.find_method(cls, "__call__")
         case FunctionSymbol(module=home, function=maker):
-            made = (_callable(names, _Found(home, maker, value), depth + 1) for value in returned(maker))
+            made = (callable_of(names, Found(home, maker, value), depth + 1) for value in returned(maker))
             return _first(symbol for symbol in made if isinstance(symbol, FunctionSymbol))
     return None
 
@@ -274,35 +274,35 @@ def instance_class(names: Names, module: Module, function: Function | None, expr
     return None
 
 
-def _metadata(names: Names, declared: _Found, depth: int = 0) -> list[_Found]:
+def _metadata(names: Names, declared: Found, depth: int = 0) -> list[Found]:
     """What `Annotated` adds to a type, innermost first, through aliases."""
     module, function, annotation = declared
     if depth > _DEPTH:
         return []
     match annotation:
         case Item(value=value, key=Sequence(items=(inner, *added))) if _is_annotated(names, module, function, value):
-            nested = _metadata(names, _Found(module, function, inner), depth + 1)
-            return [*nested, *(_Found(module, function, item) for item in added)]
+            nested = _metadata(names, Found(module, function, inner), depth + 1)
+            return [*nested, *(Found(module, function, item) for item in added)]
         case Item(value=alias):  # a generic alias, as in `Page[User]`
-            return _metadata(names, _Found(module, function, alias), depth + 1)
+            return _metadata(names, Found(module, function, alias), depth + 1)
         case Name() | Attr():
-            for alias_of in _values(names, declared):
+            for alias_of in values_of(names, declared):
                 found = _metadata(names, alias_of, depth + 1)
                 if found:
                     return found
     return []
 
 
-def _declared_type(names: Names, declared: _Found, depth: int = 0) -> _Found:
+def _declared_type(names: Names, declared: Found, depth: int = 0) -> Found:
     """The type without `Annotated` and aliases."""
     module, function, annotation = declared
     if depth > _DEPTH:
         return declared
     match annotation:
         case Item(value=value, key=Sequence(items=(inner, *_))) if _is_annotated(names, module, function, value):
-            return _declared_type(names, _Found(module, function, inner), depth + 1)
+            return _declared_type(names, Found(module, function, inner), depth + 1)
         case Name() | Attr():
-            for alias_of in _values(names, declared):
+            for alias_of in values_of(names, declared):
                 return _declared_type(names, alias_of, depth + 1)
     return declared
 

@@ -1,6 +1,6 @@
 """One request, from its dependencies to the last byte: the order in which FastAPI runs things around an endpoint."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -13,6 +13,7 @@ from letgo.lifetime.dependencies import Dependency, dependencies_of
 from letgo.lifetime.endpoints import Endpoint
 from letgo.lifetime.external import sessions_within
 from letgo.lifetime.facts import Ending, Followed, Streamed
+from letgo.lifetime.fastapiusers import UserLookup, user_lookup
 from letgo.lifetime.framework import ExitMoment
 from letgo.lifetime.sqlalchemy import is_async
 from letgo.lifetime.stalls import Stall, stalls
@@ -30,8 +31,9 @@ from letgo.lifetime.values import (
     options,
     sessions_of,
 )
-from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, State, Traits, World
+from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, Chain, State, Traits, World
 from letgo.source import program as ir
+from letgo.source.names import FunctionSymbol
 
 Ends = Callable[[str | None], ExitMoment]
 """When a yield dependency of a scope ends, in the FastAPI version at hand."""
@@ -102,9 +104,7 @@ def solve(request: _Request, dependency: Dependency, asked: Site, name: str) -> 
     """Runs a dependency, unless it ran before with the same scope: FastAPI keeps its value for the request."""
     if dependency.function is not None:
         request.analysis.consult(dependency.module, dependency.function)
-    scope = dependency.scope
-    target = dependency.callable if dependency.callable is not None else dependency.expr
-    key: Hashable = (id(target), scope)
+    key = _key(dependency)
     if dependency.use_cache and key in request.solved:
         _share(request, request.solved[key], asked)
         return request.solved[key]
@@ -119,6 +119,11 @@ def solve(request: _Request, dependency: Dependency, asked: Site, name: str) -> 
     return value
 
 
+def _key(dependency: Dependency) -> Hashable:
+    target = dependency.callable if dependency.callable is not None else dependency.expr
+    return id(target), dependency.scope
+
+
 def _share(request: _Request, value: Value | None, asked: Site) -> None:
     """The endpoint asks for a session that a dependency has asked for before: now it can answer for it, too."""
     if asked == request.frame.site:
@@ -129,6 +134,9 @@ def _share(request: _Request, value: Value | None, asked: Site) -> None:
 
 
 def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) -> Value | None:
+    if lookup := user_lookup(request.analysis.names, dependency, _name(dependency)):
+        _look_up_user(request, lookup, asked)
+        return _by_annotation(request, dependency, asked, name)
     target = _target(request, dependency)
     for option in options(target):
         match option:
@@ -155,6 +163,21 @@ def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) ->
                     _adopt(request, before, _name(dependency), asked)
                     return given
     return _by_annotation(request, dependency, asked, name)
+
+
+def _look_up_user(request: _Request, lookup: UserLookup, asked: Site) -> None:
+    solve(request, lookup.manager, asked, "user_manager")
+    for key in dict.fromkeys(_sessions_under(request, lookup.manager)):
+        effects.arm(request.frame, request.world, key, Chain(lookup.site, (asked,), True, "current_user"))
+
+
+def _sessions_under(request: _Request, dependency: Dependency) -> Iterator[Key]:
+    """The sessions that the dependency and those below it have given."""
+    yield from sessions_of(request.solved.get(_key(dependency)))
+    if isinstance(dependency.callable, FunctionSymbol):
+        symbol = dependency.callable
+        for _, inner in dependencies_of(request.analysis.names, symbol.module, symbol.function):
+            yield from _sessions_under(request, inner)
 
 
 def _target(request: _Request, dependency: Dependency) -> Value | None:
