@@ -33,7 +33,7 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import Chain, World
 from letgo.source.names import ClassSymbol, FunctionSymbol, ModuleSymbol
-from letgo.source.program import Attr, Call, Const, Dict, Name, Raise, Return
+from letgo.source.program import Assign, Attr, Call, Const, Dict, Function, Name, Raise, Return
 
 TYPE_PARAMETERS = {
     "strawberry.Info.context": 0,
@@ -176,7 +176,13 @@ def _declares_more(value: Value) -> bool:
 
 
 def _from_subclasses(frame: Frame, world: World, value: Instance, name: str, line: int) -> Value | None:
+    """What subclasses give an attribute that the class itself gives nothing, or only None, for them to fill."""
     analysis = frame.analysis
+    constructor = analysis.names.find_method(value.cls, "__init__")
+    if constructor is not None:
+        analysis.consult(constructor.module, constructor.function)
+        if _sets(constructor.function, name):
+            return None
     found: list[Value | None] = []
     for subclass in analysis.names.subclasses(value.cls)[:6]:
         method = analysis.names.find_method(subclass, name)
@@ -185,6 +191,17 @@ def _from_subclasses(frame: Frame, world: World, value: Instance, name: str, lin
         else:
             found.append(objects.class_attributes(analysis, subclass).get(name))
     return either(*found)
+
+
+def _sets(constructor: Function, name: str) -> bool:
+    """Whether it gives the object's attribute anything but None."""
+    return name in constructor.mentions and any(
+        isinstance(step, Assign) and step.value != Const(None)
+        and isinstance(step.target, Attr) and step.target.name == name
+        and isinstance(step.target.value, Name) and step.target.value.id == constructor.params[0].name
+        for block in constructor.blocks
+        for step in block.steps
+    )  # fmt: skip
 
 
 def bound_method(frame: Frame, receiver: Value, method: FunctionSymbol) -> Value:

@@ -66,3 +66,29 @@ def through_a_mixin(db: Session) -> None:
 def overridden(db: Session) -> None:
     Cards(db).first()
     requests.get("https://partner.example/orders")
+
+
+class Channel:
+    client = None
+
+    def __init__(self, outbox) -> None:
+        self.outbox = outbox
+
+
+class Partner(Channel):
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.outbox = requests.Session()
+        self.client = requests.Session()
+
+
+def the_class_sets_it_to_what_nobody_knows(db: Session, order: Order, outbox) -> None:
+    db.refresh(order)
+    Channel(outbox).outbox.send(order)
+    db.commit()
+
+
+def the_class_leaves_it_to_its_subclasses(db: Session, order: Order, channel: Channel) -> None:
+    db.refresh(order)
+    channel.client.get("https://partner.example/orders")  # expect: LG201
+    db.commit()
