@@ -1,11 +1,13 @@
 """An object is read after its session let go of it, in a way that needs the session.
 
 ## What it does
-Finds reads of lazy relationships and expired attributes of an ORM object after its session was closed.
+Finds reads of lazy relationships and expired attributes of an ORM object after its session was closed. What belongs to
+an `AsyncSession` can't be loaded by reading it at all: there a commit (with `expire_on_commit`) or a rollback is enough.
 
 ## Why is this bad
-It raises `DetachedInstanceError` (with an `AsyncSession` it can be `MissingGreenlet`), often only for some rows or on
-some path. It is the opposite of a hold, and nearly always born when a hold was mended by hand.
+It raises `DetachedInstanceError`, and with an `AsyncSession` that is still open `MissingGreenlet`, often only for some
+rows or on some path: in the `except` that rolls back, and then logs which row it was. It is the opposite of a hold, and
+nearly always born when a hold was mended by hand.
 
 ## Known problems
 A relationship counts as lazy unless the query that loaded the object is seen to load it, or its definition does.
