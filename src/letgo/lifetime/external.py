@@ -108,8 +108,8 @@ def _told_not_to_wait(dotted: str, arguments: Arguments) -> bool:
 
 
 def _given_away(frame: Frame, world: World, dotted: str, arguments: Arguments, line: int) -> None:
-    """A library that is given a session uses it; the database adapters of FastAPI Users only keep it."""
-    if dotted.startswith(("typing.", "logging.", "inspect.", "structlog.", "fastapi_users")):
+    """A library that is given a session uses it."""
+    if dotted.startswith(("typing.", "logging.", "inspect.", "structlog.")):
         return
     for value in arguments.values():
         if isinstance(value, Session):

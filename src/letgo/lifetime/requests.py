@@ -167,8 +167,12 @@ def _solve(request: _Request, dependency: Dependency, asked: Site, name: str) ->
 
 def _look_up_user(request: _Request, lookup: UserLookup, asked: Site) -> None:
     solve(request, lookup.manager, asked, "user_manager")
+    began = Chain(lookup.site, (asked,), True, "current_user")
     for key in dict.fromkeys(_sessions_under(request, lookup.manager)):
-        effects.arm(request.frame, request.world, key, Chain(lookup.site, (asked,), True, "current_user"))
+        effects.arm(request.frame, request.world, key, began)
+        state = request.world.sessions[key]
+        if state.opened is None or not state.opened.certain:  # the adapter that is given a session may query, too
+            request.world.sessions[key] = state._replace(opened=began)
 
 
 def _sessions_under(request: _Request, dependency: Dependency) -> Iterator[Key]:
