@@ -2,7 +2,7 @@
 
 ## What it does
 Finds reads of lazy relationships and expired attributes of an ORM object after its session was closed. What belongs to
-an `AsyncSession` can't be loaded by reading it at all: there a commit (with `expire_on_commit`) or a rollback is enough.
+an `AsyncSession` can't be loaded by reading it: a commit (with `expire_on_commit`) or a rollback is enough there.
 
 ## Why is this bad
 It raises `DetachedInstanceError`, and with an `AsyncSession` that is still open `MissingGreenlet`, often only for some
