@@ -6,7 +6,7 @@ from typing import NamedTuple
 from letgo.lifetime import functions, sessiontypes
 from letgo.lifetime.analysis import Analysis
 from letgo.lifetime.order import imported
-from letgo.lifetime.sqlalchemy import FACTORIES, FLASK_EXTENSIONS, QUERY_TERMINALS, SESSIONS
+from letgo.lifetime.sqlalchemy import FACTORIES, FLASK_EXTENSIONS, FLASK_QUERIES, QUERY_TERMINALS, SESSIONS
 from letgo.source.names import FunctionSymbol, Names
 from letgo.source.program import Assign, Attr, Call, Expr, Function, Group, Item, Module, Name
 from letgo.source.program import Sequence as Display
@@ -16,7 +16,7 @@ _MAKERS = frozenset(
     {"Session", "AsyncSession", "scoped_session", "async_scoped_session", "sessionmaker", "async_sessionmaker"}
 )
 _HOLDERS = frozenset({"session", "db", "db_session", "_session", "_db", "connect", "begin"})
-_VERBS = frozenset(
+_VERBS = FLASK_QUERIES.keys() | frozenset(
     {"execute", "query", "commit", "scalars", "scalar", "refresh", "rollback", "flush", "exec", "get", "get_one"}
 )
 _MAKING = frozenset({"__init__", "__enter__", "__aenter__", "__call__"})

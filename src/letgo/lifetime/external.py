@@ -13,12 +13,14 @@ from letgo.lifetime import (
     contexts,
     effects,
     exitstacks,
+    orm,
     sqlalchemy,
 )
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.tasks import is_awaited
 from letgo.lifetime.values import (
     FALSE,
+    FLASK_SESSION,
     TRUE,
     AnyOf,
     ClassValue,
@@ -145,6 +147,9 @@ def database_call(
         return True, Selectable(model.symbol if isinstance(model, ClassValue) else None)
     if dotted in sqlalchemy.FLASK_EXTENSIONS:
         return True, Object(dotted)
+    if owner in sqlalchemy.FLASK_EXTENSIONS and name in sqlalchemy.FLASK_QUERIES:
+        key = construction.shared_session(frame, world, FLASK_SESSION).key
+        return True, orm.session_method(frame, world, key, sqlalchemy.FLASK_QUERIES[name], arguments, line)
     if dotted.startswith("letgo.runtime."):
         return True, _own_runtime(frame, world, name, arguments, line)
     if dotted == "alembic.op.get_bind":

@@ -118,7 +118,7 @@ def query_method(frame: Frame, world: World, query: Query, name: str, line: int)
     if name in ("delete", "update"):
         effects.touch(frame, world, query.key, line)
         return None
-    if name in ("first", "one", "one_or_none", "get"):
+    if name in sqlalchemy.QUERY_ROWS:
         return Row(*query)
     return Many(Row(*query)) if name == "all" else None
 

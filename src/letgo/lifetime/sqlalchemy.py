@@ -100,6 +100,9 @@ STATEMENTS = frozenset(
     for name in ("select", "update", "delete", "insert")
 )
 FLASK_EXTENSIONS = frozenset({"flask_sqlalchemy.SQLAlchemy", "flask_sqlalchemy.extension.SQLAlchemy"})
+FLASK_QUERIES = {"get_or_404": "get", "first_or_404": "scalar", "one_or_404": "scalar", "paginate": "execute"}
+"""What Flask-SQLAlchemy's extension runs on its session, and which of the session's methods does the like:
+https://flask-sqlalchemy.palletsprojects.com/en/stable/queries/"""
 
 _QUERIES = (
     "execute scalar scalars exec get get_one refresh merge flush connection stream stream_scalars bulk_save_objects "
@@ -128,10 +131,10 @@ WRITES = frozenset(
     {"add", "add_all", "delete", "merge", "flush", "bulk_save_objects", "bulk_insert_mappings", "bulk_update_mappings"}
 )
 
-QUERY_TERMINALS = frozenset(
-    "all first one one_or_none scalar scalars count get delete update paginate slice_all values value iterator"
-    .split()
-)  # fmt: skip
+QUERY_ROWS = frozenset({"first", "one", "one_or_none", "get", "first_or_404", "one_or_404", "get_or_404"})
+QUERY_TERMINALS = QUERY_ROWS | frozenset(
+    {"all", "scalar", "scalars", "count", "delete", "update", "paginate", "slice_all", "values", "value", "iterator"}
+)
 
 RESULT_SCALARS = frozenset({"scalar", "scalar_one", "scalar_one_or_none", "first", "one", "one_or_none", "fetchone"})
 RESULT_LISTS = frozenset({"all", "fetchall", "fetchmany", "partitions"})

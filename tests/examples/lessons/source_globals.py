@@ -84,6 +84,22 @@ def the_query_of_a_model_committed(book_id: int) -> None:
     httpx.post("https://partner.example/books")
 
 
+def the_query_of_a_model_or_404(book_id: int) -> None:
+    Book.query.filter_by(id=book_id).first_or_404()
+    httpx.post("https://partner.example/books")  # expect: LG201
+
+
+def by_the_extension_or_404(book_id: int) -> None:
+    db.get_or_404(Book, book_id)
+    httpx.post("https://partner.example/books")  # expect: LG201
+
+
+def by_the_extension_or_404_then_removed(book_id: int) -> None:
+    name = db.one_or_404(db.select(Book.name).where(Book.id == book_id))
+    db.session.remove()
+    httpx.post("https://partner.example/books", json={"name": name})
+
+
 def load(book_id: int) -> Book:
     return db.session.get(Book, book_id)
 
