@@ -14,7 +14,7 @@ from letgo.lifetime.order import importers_first
 from letgo.lifetime.values import FunctionValue, Key, Value
 from letgo.lifetime.waits import Waits
 from letgo.lifetime.world import NOWHERE, Chain, State, Traits, World
-from letgo.source.names import FunctionSymbol, Names, VariableSymbol
+from letgo.source.names import FunctionSymbol, Names, Symbol, VariableSymbol
 from letgo.source.program import (
     Assign,
     Assume,
@@ -155,6 +155,7 @@ class Analysis:
         self.knowledge: dict[str, Knowledge] = {}
         self.states: dict[str, Value] | None = None
         self.keepers: list[Place] = []  # the functions that may put something on a state
+        self.registries: dict[Symbol, tuple[Module, Expr]] | None = None
         self.definitions: dict[tuple[str, str], Site] = {}
 
     @cached_property

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from letgo.holds import Origin, Site, Source
-from letgo.lifetime import callers, calls, expressions, external, functions, objects
+from letgo.lifetime import callers, calls, expressions, external, functions, objects, registries
 from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.sqlalchemy import FLASK_EXTENSIONS, is_async
 from letgo.lifetime.values import (
@@ -130,8 +130,8 @@ def publish(frame: Frame, world: World, name: str, value: Value | None) -> Value
 
 
 def model_query(frame: Frame, world: World, symbol: ClassSymbol) -> Value | None:
-    """`Model.query` of Flask-SQLAlchemy and its like: a query of the shared session."""
-    session = shared_session(frame, world, FLASK_SESSION)
+    """`Model.query`: a query of the registry that gives it, or of the session of Flask-SQLAlchemy."""
+    session = shared_session(frame, world, registries.registry_of(frame.analysis, symbol) or FLASK_SESSION)
     return Query(session.key, symbol)
 
 

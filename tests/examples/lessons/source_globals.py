@@ -2,7 +2,8 @@
 
 import httpx
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy import Column, Integer
+from sqlalchemy.orm import DeclarativeBase, Session, declarative_base, scoped_session, sessionmaker
 
 from shop import NewSyncSession, Order, sync_engine
 
@@ -23,6 +24,23 @@ class Book(db.Model):
     __tablename__ = "books"
 
     id = db.Column(db.Integer, primary_key=True)
+
+
+Base = declarative_base()
+Base.query = Scoped.query_property()
+
+
+class Author(Base):
+    __tablename__ = "authors"
+
+    id = Column(Integer, primary_key=True)
+
+
+class Review(DeclarativeBase):
+    __tablename__ = "reviews"
+    query = Scoped.query_property()
+
+    id = Column(Integer, primary_key=True)
 
 
 def through_the_registry(order_id: int) -> None:
@@ -116,6 +134,23 @@ def release() -> None:
 def released_in_a_function_that_was_called(book_id: int) -> None:
     load(book_id)
     release()
+    httpx.post("https://partner.example/books")
+
+
+def the_query_that_a_registry_gave(author_id: int) -> None:
+    try:
+        Author.query.get(author_id)
+        httpx.post("https://partner.example/books")  # expect: LG201
+    finally:
+        Scoped.remove()
+
+
+def the_registry_removed(author_id: int) -> None:
+    try:
+        Author.query.get(author_id)
+        Review.query.filter_by(author_id=author_id).all()
+    finally:
+        Scoped.remove()
     httpx.post("https://partner.example/books")
 
 
