@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 from letgo.holds import Event, MisuseKind, Origin, Site, Source, Step, Wait, WaitKind
 from letgo.lifetime import callers, calls, construction, effects, finishing, functions, interpret, objects
@@ -32,6 +31,7 @@ from letgo.lifetime.values import (
     sessions_of,
 )
 from letgo.lifetime.world import CLOSED, OPEN, UNTOUCHED, Chain, State, Traits, World
+from letgo.picture import steps
 from letgo.source import program as ir
 from letgo.source.names import FunctionSymbol
 
@@ -354,12 +354,11 @@ def _hold_by_tasks(request: _Request, world: World) -> None:
 
 def _opened_again(state: State) -> tuple[Step, ...]:
     """The commit, the calls down to what begins a new transaction, and that."""
-    steps = [Step(Event.RELEASED, state.released, "the transaction ends")] if state.released else []
+    found = [Step(Event.RELEASED, state.released, "the transaction ends")] if state.released else []
     if state.opened:
-        way = pairwise((*state.opened.via, state.opened.site))
-        steps += [Step(Event.CALL, site, f"calls `{callee.function}`") for site, callee in way]
-        steps.append(Step(Event.OPENED, state.opened.site, "a new transaction begins"))
-    return tuple(steps)
+        found += steps.calls(state.opened.via, state.opened.site)
+        found.append(Step(Event.OPENED, state.opened.site, "a new transaction begins"))
+    return tuple(found)
 
 
 def _stream(request: _Request, world: World, response: Response, line: int) -> None:
@@ -391,14 +390,15 @@ def _note_escaped_tasks(request: _Request) -> None:
     for place, part in list(frame.parts.items()):
         if part.wait.kind is WaitKind.TASK and part.key in ended:
             del frame.parts[place]
-            line = part.wait.via[0].line if part.wait.via else part.wait.site.line
-            _escaped(request, part.key, line, part.wait.what)
+            via, site = part.wait.via, part.wait.site
+            trail = (*steps.calls(via, site), Step(Event.NOTE, site, steps.describe_misuse(MisuseKind.ESCAPES_SCOPE)))
+            _escaped(request, part.key, (*via, site)[0].line, part.wait.what, trail)
 
 
-def _escaped(request: _Request, key: Key, line: int, user: str) -> None:
+def _escaped(request: _Request, key: Key, line: int, user: str, trail: tuple[Step, ...] = ()) -> None:
     traits, frame = request.frame.traits[key], request.frame
     request.analysis.misuse(
-        MisuseKind.ESCAPES_SCOPE, frame.site, traits.source, frame.at(line), traits.certain, detail=user
+        MisuseKind.ESCAPES_SCOPE, frame.site, traits.source, frame.at(line), traits.certain, trail, user
     )
 
 
