@@ -254,7 +254,7 @@ def call_method(
             return external.call(frame, world, f"{dotted}.{name}", arguments, line, receiver=receiver)
         case Lazy(_, _, "generator") if name in ("__next__", "__anext__", "send", "asend"):
             return first_of(frame, world, receiver, line)
-        case Entered("generator") if name in ("close", "aclose", "throw", "athrow", "send", "asend", "__next__"):
+        case Entered("generator" | "session") if name in _ENDS_GENERATOR:
             contexts.leave(frame, world, receiver, Leave(0, name not in ("send", "asend", "__next__"), line))
             return None
         case Lazy() | Together():
@@ -308,6 +308,7 @@ def _factory_method(
 
 
 _VIEWS = ("values", "items")
+_ENDS_GENERATOR = ("close", "aclose", "throw", "athrow", "send", "asend", "__next__")
 
 
 def _record_method(record: Record, name: str, arguments: Arguments) -> Value | None:
@@ -548,18 +549,27 @@ def draw(
     return given, activation
 
 
-def first_of(frame: Frame, world: World, value: Lazy, line: int) -> Value | None:
-    """`next(generator)`: it runs to its yield. Without a name for it, CPython finalises the generator at once."""
+def first_of(frame: Frame, world: World, value: Lazy | Session, line: int) -> Value | None:
+    """`next(generator)`: it runs to its yield. Without a name for it, CPython finalises the generator at once.
+
+    A session stands for the generator of it that somebody's callable is declared to give.
+    """
     kept = [name for name, held in world.env.items() if held is value]
-    activation = functions.execute(frame, world, value.function, dict(value.arguments), line)
-    given = callers.yields_of(activation)
-    callers.at_yields(frame, world, activation, line)
+    given: Value | None = value
+    if isinstance(value, Session):
+        entered = Entered("session", value.key)
+    else:
+        activation = functions.execute(frame, world, value.function, dict(value.arguments), line)
+        entered = Entered("generator", activation=activation)
+        given = callers.yields_of(activation)
+        callers.at_yields(frame, world, activation, line)
     for name in kept:
-        world.bind(name, Entered("generator", activation=activation))
+        world.bind(name, entered)
     if isinstance(given, Session) and given.key in frame.traits:
+        traits = frame.traits[given.key]
+        opener = traits.source.name if isinstance(value, Session) else value.function.symbol.function.name
         origin = Origin.CONTEXT if kept or _is_attribute(world, value) else Origin.GENERATOR
-        source = Source(origin, value.function.symbol.function.name, frame.at(line))
-        frame.traits[given.key] = frame.traits[given.key]._replace(source=source)
+        frame.traits[given.key] = traits._replace(source=Source(origin, opener, frame.at(line)))
     return given
 
 

@@ -242,9 +242,9 @@ def python_call(
 
 def _next(frame: Frame, world: World, value: Value | None, line: int) -> Value | None:
     for option in options(value):
-        if isinstance(option, Lazy) and option.kind == "generator":
+        if isinstance(option, Session) or (isinstance(option, Lazy) and option.kind == "generator"):
             return calls.first_of(frame, world, option, line)
-        if isinstance(option, Entered) and option.kind == "generator":
+        if isinstance(option, Entered) and option.kind in ("generator", "session"):
             contexts.leave(frame, world, option, Leave(0, False, line))
             return None
     return attributes.iterate(frame, world, value, line)

@@ -1,6 +1,6 @@
 """A6, A12: a dependency is a generator; taken out of it by hand, its session outlives it or lacks it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 import httpx
 from fastapi import FastAPI
@@ -67,6 +67,25 @@ class Reader:
 def with_another_generator_function(order_id: int, sessions: Callable[[], Iterator[Session]] = get_sync_db) -> str:
     db = next(sessions())  # expect: LG503
     return db.get_one(Order, order_id).state
+
+
+def of_a_function_that_is_only_declared(order_id: int, make: Callable[[], Generator[Session, None, None]]) -> str:
+    sessions = make()
+    db = next(sessions)
+    try:
+        order = db.get_one(Order, order_id)
+        return httpx.get(f"https://partner.example/{order.id}").text  # expect: LG201
+    finally:
+        sessions.close()
+
+
+def exhausted_before_the_wait(order_id: int, make: Callable[[], Generator[Session, None, None]]) -> str:
+    sessions = make()
+    try:
+        number = next(sessions).get_one(Order, order_id).id
+    finally:
+        next(sessions, None)
+    return httpx.get(f"https://partner.example/{number}").text
 
 
 async def an_async_one(order_id: int) -> str:
