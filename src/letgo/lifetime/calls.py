@@ -21,7 +21,7 @@ from letgo.lifetime import (
     orm,
 )
 from letgo.lifetime.analysis import Analysis, Frame, receiver_name
-from letgo.lifetime.sqlalchemy import is_async
+from letgo.lifetime.sqlalchemy import SESSION_METHODS, is_async
 from letgo.lifetime.values import (
     EXACT,
     NONE,
@@ -54,7 +54,7 @@ from letgo.lifetime.values import (
     sessions_of,
     unsettled,
 )
-from letgo.lifetime.world import World, join_states
+from letgo.lifetime.world import UNTOUCHED, World, join_states
 from letgo.source.names import External, FunctionSymbol
 from letgo.source.program import Attr, Call, Const, Expr, Leave, Name, Param, Star
 
@@ -228,6 +228,8 @@ def call_method(
             return guesses.unknown_method(frame, world, receiver_name(expr.func.value), name, arguments, line)
         case AnyOf(parts):
             able = tuple(part for part in parts if part != NONE)  # None has no methods
+            if _lets_go_of_any(frame, able, name):
+                return either(*(call_method(frame, world, part, name, arguments, expr) for part in able))
             return _each(frame, world, able, lambda part: call_method(frame, world, part, name, arguments, expr))
         case Session(key):
             return orm.session_method(frame, world, key, name, arguments, line)
@@ -243,10 +245,12 @@ def call_method(
             return exitstacks.method(frame, world, receiver, name, arguments, line)
         case Selectable():
             return receiver._replace(loads=True) if name == "options" else receiver
-        case Object("contextvars.ContextVar", (declared, Text(variable))) if name == "get":
+        case Object("contextvars.ContextVar", (declared, Text(variable))) if name in ("get", "set"):
             dotted = objects.is_session_type(frame.analysis, declared)
-            factory = Factory(variable, bool(dotted) and is_async(dotted or ""), None, False, True)
-            return construction.shared_session(frame, world, factory) if dotted else None
+            if dotted is None:
+                return None
+            kept = construction.shared_session(frame, world, Factory(variable, is_async(dotted), None, False, True))
+            return kept if name == "get" else _hand_to(frame, world, kept, arguments.get(0, "value"))
         case Object(dotted) | Outside(dotted):
             method = attributes.external_attribute(frame, receiver, dotted, name)
             if isinstance(method, Factory):
@@ -274,6 +278,21 @@ def call_method(
     if callee is None:
         return _missing_method(frame, world, receiver, name, arguments, expr)
     return apply(frame, world, callee, arguments, line, receiver_expr=expr.func)
+
+
+def _hand_to(frame: Frame, world: World, kept: Session, given: Value | None) -> Value | None:
+    """A session of the function's own becomes the one that is kept for all."""
+    if isinstance(given, Session) and given.key in frame.traits and frame.traits[given.key].owned:
+        world.sessions[kept.key] = world.sessions.pop(given.key, UNTOUCHED)
+    return None
+
+
+def _lets_go_of_any(frame: Frame, parts: tuple[Value, ...], name: str) -> bool:
+    """Whether a method ends the transactions of several sessions that others keep: the one that it is was begun
+    through the same alternatives, and none of the others was."""
+    keys = [part.key for part in parts if isinstance(part, Session)]
+    ends = SESSION_METHODS.get(name) in ("commit", "rollback", "close")
+    return ends and bool(keys) and all(frame.traits_of(key).shared for key in keys)
 
 
 def _each(frame: Frame, world: World, parts: tuple[Value, ...], follow: object) -> Value | None:

@@ -28,6 +28,7 @@ from letgo.lifetime.values import (
 from letgo.lifetime.world import NOWHERE, UNTOUCHED, Traits, World
 from letgo.source.names import ClassSymbol, External, FunctionSymbol
 from letgo.source.program import Assign, Attr, Call, Class, Const, Expr, Function, Module, Name
+from letgo.source.walk import returned
 
 if TYPE_CHECKING:
     from letgo.lifetime.calls import Arguments
@@ -147,7 +148,20 @@ def declared_session(
     dotted = objects.is_session_type(frame.analysis, given)
     if dotted is None:
         return None
+    if objects.is_property(frame.analysis, symbol) or all(
+        isinstance(given, Attr) for given in returned(symbol.function)
+    ):
+        site = frame.analysis.fixed(symbol.module, symbol.function).site
+        source = Source(Origin.ATTRIBUTE, symbol.function.name, site)
+        key = objects.global_key(symbol.module, symbol.function.qualname)
+        return objects.shared_session(frame.analysis, key, dotted, source)
     return new_session(frame, world, Factory(symbol.function.name, is_async(dotted), None, False, False), line)
+
+
+def _is_kept(analysis: Analysis, symbol: FunctionSymbol) -> bool:
+    """Whether the session that a function gives is no new one: a property has it, or it is read off something."""
+    given = list(returned(symbol.function))
+    return objects.is_property(analysis, symbol) or (bool(given) and all(type(value) is Attr for value in given))
 
 
 def evaluate_around(analysis: Analysis, module: Module, inner: Function | Class | None, expr: Expr) -> Value | None:

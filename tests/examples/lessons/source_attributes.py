@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import httpx
+from elsewhere import registry
 from fastapi import Depends, FastAPI
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -192,3 +193,39 @@ def counts_and_commits() -> int:
         db.commit()
         httpx.post("https://partner.example/counts")
         return count
+
+
+class OfOneOrTheOther:
+    def __init__(self, session: Session | None = None) -> None:
+        self._session = session
+
+    @property
+    def session(self) -> Session:
+        return self._session or registry.session
+
+    def one(self, order_id: int) -> Order:
+        return self.session.get_one(Order, order_id)
+
+    def sent(self, order_id: int) -> None:
+        self.session.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+        self.session.commit()
+
+    def done_before(self, order_id: int) -> None:
+        self.session.get_one(Order, order_id)
+        self.session.commit()
+        httpx.post("https://partner.example/orders")
+
+
+class OfTheRegistry:
+    @property
+    def session(self) -> Session:
+        return registry.session
+
+    def one(self, order_id: int) -> Order:
+        return self.session.get_one(Order, order_id)
+
+    def done_before(self, order_id: int) -> None:
+        self.session.get_one(Order, order_id)
+        self.session.commit()
+        httpx.post("https://partner.example/orders")
