@@ -100,7 +100,25 @@ def class_attribute(frame: Frame, world: World, symbol: ClassSymbol, name: str, 
     field = objects.field_value(analysis, symbol, name)
     if field is not None:
         return field
-    return objects.symbol_value(analysis, analysis.names.member(symbol, name))
+    member = analysis.names.member(symbol, name)
+    if member is not None:
+        return objects.symbol_value(analysis, member)
+    return _metaclass_attribute(frame, world, symbol, name, line)
+
+
+def _metaclass_attribute(frame: Frame, world: World, symbol: ClassSymbol, name: str, line: int) -> Value | None:
+    """What a class's own class says of it: https://docs.python.org/3/reference/datamodel.html#metaclasses"""
+    names = frame.analysis.names
+    for cls in names.mro(symbol):
+        maker = dict(cls.cls.keywords).get("metaclass") if isinstance(cls, ClassSymbol) else None
+        if maker is not None and isinstance(cls, ClassSymbol):
+            metaclass = names.resolve(cls.module, maker, names.enclosing(cls.module, cls.cls))
+            method = names.find_method(metaclass, name) if isinstance(metaclass, ClassSymbol) else None
+            if method is not None:
+                bound = FunctionValue(method, ClassValue(symbol), (), objects.manages(frame.analysis, method))
+                is_property = objects.is_property(frame.analysis, method)
+                return calls.invoke(frame, world, bound, calls.NO_ARGUMENTS, line) if is_property else bound
+    return None
 
 
 def instance_attribute(

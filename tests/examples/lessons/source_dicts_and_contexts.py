@@ -72,6 +72,34 @@ def in_a_context_variable(order_id: int) -> None:
     httpx.post("https://partner.example/orders")  # expect: LG201
 
 
+class OfTheContext(type):
+    @property
+    def session(cls) -> Session:
+        return current.get()
+
+
+class Unit(metaclass=OfTheContext):
+    def __enter__(self) -> "type[Unit]":
+        self.token = current.set(NewSyncSession())
+        return type(self)
+
+    def __exit__(self, *failure: object) -> None:
+        current.get().close()
+        current.reset(self.token)
+
+
+def of_a_class_that_its_metaclass_gives(order_id: int) -> None:
+    with Unit():
+        Unit.session.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+
+
+def left_before(order_id: int) -> None:
+    with Unit():
+        Unit.session.get_one(Order, order_id)
+    httpx.post("https://partner.example/orders")
+
+
 def kept_in_a_list() -> None:
     with NewSyncSession() as first:
         sessions = [first]
