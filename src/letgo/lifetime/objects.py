@@ -19,6 +19,7 @@ from letgo.lifetime.values import (
     Text,
     Value,
     either,
+    options,
     rename,
 )
 from letgo.lifetime.world import Traits
@@ -264,9 +265,17 @@ def variable(analysis: Analysis, module: Module, name: str) -> Value | None:
     place = analysis.place(module, -min((step.line for step in steps), default=0))  # made of those further up
 
     def follow() -> Value | None:
-        return either(*(_assigned(analysis, module, name, step) for step in steps))
+        return _of_registries(either(*(_assigned(analysis, module, name, step) for step in steps)))
 
     return analysis.memo.recall(("variable", id(module), name), place, follow, lambda: None)
+
+
+def _of_registries(value: Value | None) -> Value | None:
+    """A registry takes the place of the factory that it was made of: `Session = scoped_session(Session)`."""
+    found = list(options(value))
+    if any(isinstance(part, Factory) and part.shared for part in found):
+        return either(*(part for part in found if not isinstance(part, Factory) or part.shared))
+    return value
 
 
 def _assigned(analysis: Analysis, module: Module, name: str, step: Assign) -> Value | None:

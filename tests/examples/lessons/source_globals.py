@@ -26,6 +26,9 @@ class Book(db.Model):
     id = db.Column(db.Integer, primary_key=True)
 
 
+Rebound = sessionmaker(sync_engine)
+Rebound = scoped_session(Rebound)
+
 Base = declarative_base()
 Base.query = Scoped.query_property()
 
@@ -64,6 +67,16 @@ def called_it_gives_the_session(order_id: int) -> None:
         httpx.post("https://partner.example/orders")  # expect: LG201
     finally:
         session.close()
+
+
+def of_a_factory_that_became_a_registry(order_id: int) -> str:
+    return Rebound().get_one(Order, order_id).state
+
+
+def ended_where_it_began(order_id: int) -> None:
+    of_a_factory_that_became_a_registry(order_id)
+    Rebound().commit()
+    httpx.post("https://partner.example/orders")
 
 
 def removed_before(order_id: int) -> None:
