@@ -312,9 +312,9 @@ WAITS: tuple[Row, ...] = (
     Row("ansible_runner|jenkins|nomad|pyVmomi|proxmoxer|libvirt", EXTERNAL),
     # --- search engines, vector stores, other databases -------------------------------------------------------------
     # A query of another database, on a connection of its own, is a wait: the transaction stays open beside it.
-    Row("elasticsearch", EXTERNAL, "Q", "options Search"),
+    Row("elasticsearch", EXTERNAL, "Q get_connection", "options Search"),
     Row("elasticsearch_dsl.**.execute|save|count|scan|delete|update|init", EXTERNAL),
-    Row("opensearchpy", EXTERNAL, "Q AWSV4SignerAuth AWSV4SignerAsyncAuth"),
+    Row("opensearchpy", EXTERNAL, "Q AWSV4SignerAuth AWSV4SignerAsyncAuth get_connection"),
     Row(
         "meilisearch*|typesense|algoliasearch|vespa|pysolr|manticoresearch", EXTERNAL,
         "package",
