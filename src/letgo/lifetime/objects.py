@@ -5,6 +5,7 @@ from letgo.lifetime import sqlalchemy
 from letgo.lifetime.analysis import Analysis, Frame
 from letgo.lifetime.values import (
     EXACT,
+    FLASK_SESSION,
     NONE,
     ClassValue,
     Factory,
@@ -283,7 +284,7 @@ def _assigned(analysis: Analysis, module: Module, name: str, step: Assign) -> Va
 
     value = step.value and construction.evaluate_in(analysis, module, analysis.names.assigner(module, step), step.value)
     if isinstance(value, Factory):
-        value = value._replace(name=name)
+        value = value if value == FLASK_SESSION else value._replace(name=name)
     elif value is None or value == NONE:
         declared = annotation_value(analysis, module, module.body, step.annotation)
         dotted = is_session_type(analysis, declared)

@@ -98,6 +98,15 @@ def an_extension_of_ones_own(book_id: int) -> None:
     httpx.post("https://partner.example/books")
 
 
+alias = db.session
+
+
+def committed_by_another_name(book_id: int) -> None:
+    db.session.get(Book, book_id)
+    alias.commit()
+    httpx.post("https://partner.example/books")
+
+
 def the_extension_committed(book_id: int) -> None:
     db.session.get(Book, book_id)
     db.session.commit()
