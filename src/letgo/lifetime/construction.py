@@ -148,9 +148,7 @@ def declared_session(
     dotted = objects.is_session_type(frame.analysis, given)
     if dotted is None:
         return None
-    if objects.is_property(frame.analysis, symbol) or all(
-        isinstance(given, Attr) for given in returned(symbol.function)
-    ):
+    if _is_kept(frame.analysis, symbol):
         site = frame.analysis.fixed(symbol.module, symbol.function).site
         source = Source(Origin.ATTRIBUTE, symbol.function.name, site)
         key = objects.global_key(symbol.module, symbol.function.qualname)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from letgo.lifetime import calls, effects, objects, sqlalchemy
@@ -18,6 +19,7 @@ from letgo.lifetime.values import (
     Session,
     Transaction,
     Value,
+    either,
     options,
 )
 from letgo.lifetime.world import UNTOUCHED, Chain, World
@@ -33,6 +35,9 @@ def session_method(frame: Frame, world: World, key: Key, name: str, arguments: A
     if effect is None and name in frame.analysis.settings.releasers:
         effect = "close"
     match effect:
+        case "none" if name in ("expunge", "expunge_all"):
+            rows = options(arguments.get(0, "instance"))
+            _detach(world, lambda row: row.key == key if name == "expunge_all" else row in rows)
         case "query":
             effects.arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
             if name in sqlalchemy.WRITES:
@@ -67,10 +72,13 @@ def session_method(frame: Frame, world: World, key: Key, name: str, arguments: A
 def _run_synchronously(frame: Frame, world: World, key: Key, arguments: Arguments, line: int) -> Value | None:
     """`await session.run_sync(function)`: it is given the Session inside, whose objects load what is read of them."""
     rest = arguments.rest(1)._replace(positional=(Session(key), *arguments.positional[1:]))
-    traits = frame.traits_of(key)
-    frame.traits[key] = traits._replace(is_async=False)
+    own = frame.traits.get(key)
+    frame.traits[key] = frame.traits_of(key)._replace(is_async=False)
     given = calls.apply(frame, world, arguments.get(0, "fn"), rest, line)
-    frame.traits[key] = traits
+    if own is None:
+        del frame.traits[key]
+    else:
+        frame.traits[key] = own
     return given
 
 
@@ -79,6 +87,19 @@ def _take(frame: Frame, world: World, key: Key, value: Value | None) -> None:
     if isinstance(value, Instance) and objects.is_model(frame.analysis, value.cls):
         for name in [name for name, held in world.env.items() if held is value]:
             world.bind(name, Row(key, value.cls, added=True))
+
+
+def _detach(world: World, is_expunged: Callable[[Row], bool]) -> None:
+    """Objects that are expunged need no session any more: what they have loaded stays."""
+    for name, held in list(world.env.items()):
+        kept = [option for option in options(held) if not (row := _row_in(option)) or not is_expunged(row)]
+        if len(kept) < len(options(held)):
+            world.bind(name, either(*kept))
+
+
+def _row_in(value: Value) -> Row | None:
+    item = value.item if isinstance(value, Many) else value
+    return item if isinstance(item, Row) else None
 
 
 def _fetched(frame: Frame, key: Key, name: str, arguments: Arguments) -> Value | None:

@@ -189,3 +189,29 @@ async def awaitable_attributes_wait_for_it(order_id: int) -> int:
         order = await db.get_one(Order, order_id)
         await db.rollback()
         return await order.awaitable_attrs.amount
+
+
+async def expunged(order_id: int) -> Order:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        db.expunge(order)
+        await db.rollback()
+        log.info("order of %s", order.amount)
+        return order
+
+
+async def all_expunged() -> list[int]:
+    async with NewSession() as db:
+        orders = (await db.scalars(select(Order))).all()
+        db.expunge_all()
+        await db.rollback()
+        return [order.amount for order in orders]
+
+
+async def another_is_expunged(order_id: int) -> int:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        other = Order(amount=1)
+        db.expunge(other)
+        await db.rollback()
+        return order.amount  # expect: LG402

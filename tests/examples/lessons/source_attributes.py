@@ -229,3 +229,13 @@ class OfTheRegistry:
         self.session.get_one(Order, order_id)
         self.session.commit()
         httpx.post("https://partner.example/orders")
+
+
+class Unit:
+    def make(self) -> Session: ...
+
+
+def of_a_unit(unit: Unit, order_id: int) -> None:
+    db = unit.make()  # expect: LG501
+    db.get_one(Order, order_id)
+    httpx.post("https://partner.example/orders")  # expect: LG201
