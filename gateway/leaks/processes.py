@@ -75,6 +75,7 @@ class Gateway:
     def connections(self) -> int:
         """Over TCP, with clients and upstreams; not those with Postgres, which has a socket of another kind."""
         return connections_of(self.pid) - self.others
+
     @property
     def memory(self) -> int:
         """Bytes that are resident."""
