@@ -33,7 +33,8 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import Chain, World
 from letgo.source.names import ClassSymbol, FunctionSymbol, ModuleSymbol
-from letgo.source.program import Assign, Attr, Call, Const, Dict, Function, Name, Raise, Return
+from letgo.source.program import Attr, Call, Const, Dict, Name, Raise, Return
+from letgo.source.walk import assigned_to_attribute
 
 TYPE_PARAMETERS = {
     "strawberry.Info.context": 0,
@@ -111,14 +112,22 @@ def _metaclass_attribute(frame: Frame, world: World, symbol: ClassSymbol, name: 
     names = frame.analysis.names
     for cls in names.mro(symbol):
         maker = dict(cls.cls.keywords).get("metaclass") if isinstance(cls, ClassSymbol) else None
-        if maker is not None and isinstance(cls, ClassSymbol):
+        if isinstance(cls, ClassSymbol) and maker is not None:
             metaclass = names.resolve(cls.module, maker, names.enclosing(cls.module, cls.cls))
             method = names.find_method(metaclass, name) if isinstance(metaclass, ClassSymbol) else None
+            if method is not None and objects.is_property(frame.analysis, method):
+                return _property(frame, world, ClassValue(symbol), method, line)
             if method is not None:
-                bound = FunctionValue(method, ClassValue(symbol), (), objects.manages(frame.analysis, method))
-                is_property = objects.is_property(frame.analysis, method)
-                return calls.invoke(frame, world, bound, calls.NO_ARGUMENTS, line) if is_property else bound
+                return FunctionValue(method, ClassValue(symbol), (), objects.manages(frame.analysis, method))
     return None
+
+
+def _property(
+    frame: Frame, world: World, receiver: Value, method: FunctionSymbol, line: int, expr: Attr | None = None
+) -> Value | None:
+    """What a property gives: its method runs."""
+    function = FunctionValue(method, receiver, (), False)
+    return calls.invoke(frame, world, function, calls.NO_ARGUMENTS, line, receiver_expr=expr)
 
 
 def instance_attribute(
@@ -132,8 +141,7 @@ def instance_attribute(
     method = analysis.names.find_method(value.cls, name)
     if method is not None:
         if objects.is_property(analysis, method):
-            function = FunctionValue(method, value, (), False)
-            return calls.invoke(frame, world, function, calls.NO_ARGUMENTS, line, receiver_expr=expr)
+            return _property(frame, world, value, method, line, expr)
         if is_abstract(analysis, method):
             return implementations(frame, value, method) or bound_method(frame, value, method)
         return bound_method(frame, value, method)
@@ -199,7 +207,7 @@ def _from_subclasses(frame: Frame, world: World, value: Instance, name: str, lin
     constructor = analysis.names.find_method(value.cls, "__init__")
     if constructor is not None:
         analysis.consult(constructor.module, constructor.function)
-        if _sets(constructor.function, name):
+        if any(given != Const(None) for given in assigned_to_attribute(constructor.function, name)):
             return None
     found: list[Value | None] = []
     for subclass in analysis.names.subclasses(value.cls)[:6]:
@@ -209,17 +217,6 @@ def _from_subclasses(frame: Frame, world: World, value: Instance, name: str, lin
         else:
             found.append(objects.class_attributes(analysis, subclass).get(name))
     return either(*found)
-
-
-def _sets(constructor: Function, name: str) -> bool:
-    """Whether it gives the object's attribute anything but None."""
-    return name in constructor.mentions and any(
-        isinstance(step, Assign) and step.value != Const(None)
-        and isinstance(step.target, Attr) and step.target.name == name
-        and isinstance(step.target.value, Name) and step.target.value.id == constructor.params[0].name
-        for block in constructor.blocks
-        for step in block.steps
-    )  # fmt: skip
 
 
 def bound_method(frame: Frame, receiver: Value, method: FunctionSymbol) -> Value:
@@ -244,7 +241,7 @@ def row_attribute(frame: Frame, world: World, value: Row, name: str, line: int) 
         method = frame.analysis.names.find_method(value.model, name)
         if method is not None:
             if objects.is_property(frame.analysis, method):
-                return calls.invoke(frame, world, FunctionValue(method, value, (), False), calls.NO_ARGUMENTS, line)
+                return _property(frame, world, value, method, line)
             return bound_method(frame, value, method)
     read_row(frame, world, value, name, line, lazy=_is_lazy(frame, value, name))
     return None

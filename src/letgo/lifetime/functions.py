@@ -128,8 +128,7 @@ def summarise(
         value.receiver,
         value.captured,
         arguments,
-        tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired, s.deletes) for key, s in states.items())),
-        tuple((t.is_async, t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
+        *_telling(states, traits),
     )
 
     def follow() -> Summary:
@@ -141,6 +140,14 @@ def summarise(
 
     place = analysis.place(value.symbol.module, function.line)
     return analysis.memo.recall(context, place, follow, lambda: _unchanged(states), wanders=not states)
+
+
+def _telling(states: dict[Key, State], traits: dict[Key, Traits]) -> tuple[Hashable, Hashable]:
+    """What of the sessions at hand tells one context from another."""
+    return (
+        tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired, s.deletes) for key, s in states.items())),
+        tuple((t.is_async, t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
+    )
 
 
 def _unchanged(states: dict[Key, State]) -> Summary:
@@ -243,11 +250,7 @@ def resume(
     analysis, summary = frame.analysis, activation.summary
     inner = {callee: world.sessions.get(caller, UNTOUCHED) for callee, caller in activation.names.items()}
     traits = {key: frame.traits_of(caller) for key, caller in activation.names.items() if key not in analysis.shared}
-    context: Hashable = (
-        "resume", id(summary), raised,
-        tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired, s.deletes) for key, s in inner.items())),
-        tuple((t.is_async, t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
-    )  # fmt: skip
+    context: Hashable = ("resume", id(summary), raised, *_telling(inner, traits))
     known, _ = analysis.memo.recall(
         context,
         analysis.place(activation.value.symbol.module, activation.value.symbol.function.line),

@@ -11,7 +11,6 @@ from letgo.lifetime.dependencies import Dependency, instance_class, listed_depen
 from letgo.source.definitions import assigned
 from letgo.source.names import ClassSymbol, External, FunctionSymbol, Names, Symbol, VariableSymbol
 from letgo.source.program import (
-    Assign,
     Attr,
     Await,
     Bind,
@@ -28,7 +27,7 @@ from letgo.source.program import (
     Sequence,
     Star,
 )
-from letgo.source.walk import Place, calls, places, returned
+from letgo.source.walk import Place, assigned_to_attribute, calls, places, returned
 
 _ROOTS = ("fastapi", "starlette")
 _CLASSES = ("FastAPI", "Router", "Starlette")
@@ -159,7 +158,7 @@ class Routers:
             for base in self._names.mro(cls):
                 if isinstance(base, ClassSymbol):
                     for method in base.cls.methods:
-                        for value in _assigned_to_attribute(method, name):
+                        for value in assigned_to_attribute(method, name):
                             found += self.find(base.module, method, base, value)
             field = self._names.find_field(cls, name)
             if field is not None and field[1].value is not None:
@@ -289,17 +288,6 @@ def _prefix(call: Call) -> str:
         if name == "prefix" and isinstance(value, Const) and isinstance(value.value, str):
             return value.value
     return ""
-
-
-def _assigned_to_attribute(method: Function, name: str) -> Iterator[Expr]:
-    """The values of `self.name = value`."""
-    if name in method.mentions and method.params:
-        for block in method.blocks:
-            for step in block.steps:
-                match step:
-                    case Assign(target=Attr(value=Name(id=me), name=attribute), value=value) if attribute == name:
-                        if value is not None and me == method.params[0].name:
-                            yield value
 
 
 def _iterated(function: Function, name: str) -> list[Expr]:

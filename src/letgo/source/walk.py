@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from letgo.source.definitions import with_nested
 from letgo.source.names import ClassSymbol, Names
-from letgo.source.program import Call, Expr, Function, Module, Return
+from letgo.source.program import Assign, Attr, Call, Expr, Function, Module, Name, Return
 
 
 class Place(NamedTuple):
@@ -72,3 +72,14 @@ def returned(function: Function) -> Iterator[Expr]:
         for step in block.steps:
             if isinstance(step, Return) and step.value is not None:
                 yield step.value
+
+
+def assigned_to_attribute(method: Function, name: str) -> Iterator[Expr]:
+    """The values of `self.name = value`."""
+    if name in method.mentions and method.params:
+        for block in method.blocks:
+            for step in block.steps:
+                match step:
+                    case Assign(target=Attr(value=Name(id=me), name=attribute), value=value) if attribute == name:
+                        if value is not None and me == method.params[0].name:
+                            yield value

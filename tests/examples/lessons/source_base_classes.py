@@ -92,3 +92,14 @@ def the_class_leaves_it_to_its_subclasses(db: Session, order: Order, channel: Ch
     db.refresh(order)
     channel.client.get("https://partner.example/orders")  # expect: LG201
     db.commit()
+
+
+class WithoutSelf:
+    def __init__():
+        requests.client = 3
+
+
+def of_a_class_that_can_not_be_made(db: Session, given: WithoutSelf) -> None:
+    db.get_one(Order, 1)
+    given.client.call()
+    requests.get("https://partner.example/")  # expect: LG201
