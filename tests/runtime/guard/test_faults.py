@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -287,3 +290,8 @@ def test_release_never_ends_a_transaction_that_has_written(database: URL, engine
 @pytest.fixture(autouse=True)
 def logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "letgo.guard")
+
+
+def test_garbage_that_is_collected_while_it_reads_the_frames_of_others_does_not_end_python() -> None:
+    ran = subprocess.run([sys.executable, Path(__file__).with_name("collecting.py")], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr

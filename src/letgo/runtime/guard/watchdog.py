@@ -4,10 +4,12 @@ One thread for the process looks every few milliseconds at the transactions that
 from the request: the worker thread that runs with its context, the task, or the thread that the event loop is stuck in.
 """
 
+import gc
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import replace
 from pathlib import Path
@@ -77,10 +79,8 @@ class Watchdog:
         """Look once at everything that is open."""
         now = time.monotonic()
         idle = [found for found in list(opened.values()) if _is_due(found, now)]
-        threads = sys._current_frames() if idle else {}
         suspects = {}
-        for found in idle:
-            thread, stack = _who(found, threads)
+        for found, thread, stack in _who_keeps(idle):
             before = self._suspects.get(id(found))
             used = _processor_time(thread)
             if before is None or before.last != found.last or before.thread != thread:
@@ -115,8 +115,33 @@ def _is_due(found: Open, now: float) -> bool:
     return idle >= settings.wait or (not found.told and found.idle + found.idle_for(now) >= settings.held)
 
 
+def _who_keeps(idle: Sequence[Open]) -> list[tuple[Open, int | None, list[Stop]]]:
+    """Each of the transactions with the thread, if it is one, and the stack of whoever keeps it open."""
+    if not idle:
+        return []
+    with collection_paused():
+        threads = sys._current_frames()
+        return [(found, *_who(found, threads)) for found in idle]
+
+
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Without cyclic garbage collection, where Python starts one whenever it makes an object: before 3.12.
+
+    A frame gets its object only when somebody asks for it. What is collected meanwhile may let the frame's thread run
+    on and leave it, and the object is then made for memory that is free: a segmentation fault.
+    """
+    if sys.version_info >= (3, 12) or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _who(found: Open, threads: dict[int, FrameType]) -> tuple[int | None, list[Stop]]:
-    """The thread, if it is one, and the stack of whoever keeps the transaction open."""
     watch = found.watch
     if watch.in_request:
         for ident, frame in threads.items():
