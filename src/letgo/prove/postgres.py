@@ -13,6 +13,7 @@ password. Durability is off: it is there for tests and for load, not to keep any
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -120,11 +121,23 @@ def embedded_postgres(settings: Mapping[str, str] | None = None) -> Iterator[Emb
 
 def _initialise(home: Path, binaries: Path) -> None:
     command = [str(binaries / "initdb"), "-D", str(home / "data"), *"-U postgres -A trust -E UTF8 --no-sync".split()]
-    done = subprocess.run(
-        command, cwd=home, user=_user(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode:
-        raise PostgresUnavailable(f"initdb failed: {done.stdout[-2000:]}")
+    with subprocess.Popen(
+        command,
+        cwd=home,
+        user=_user(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            said, _ = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()  # until its children are gone, too: they would write while all of it is removed
+            raise
+    if process.returncode:
+        raise PostgresUnavailable(f"initdb failed: {said[-2000:]}")
 
 
 def _user() -> str | None:
