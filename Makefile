@@ -55,7 +55,7 @@ fuzz: .venv/dev.stamp ## Ask the gateway what its OpenAPI describes, in every ro
 	@LETGO_FUZZ_EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/python -m pytest -n 2 gateway/tests/security/test_described.py
 
 test: .venv/dev.stamp ## Run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(TEST_OPTIONS)
 	@$(BIN)/python -m tests.runtime.matrix 0.105.0 2.0.58
 
 test-matrix: .venv/dev.stamp ## Keep the promises of letgo.runtime with every FastAPI and SQLAlchemy
