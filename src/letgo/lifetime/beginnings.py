@@ -83,7 +83,7 @@ def takes_session(analysis: Analysis, symbol: FunctionSymbol) -> bool:
     for param in symbol.function.params:
         if sessiontypes.is_session_type(analysis.names, symbol.module, param.annotation):
             return True
-        if param.annotation is None and functions.looks_like_a_session(symbol.function, param.name):
+        if functions.is_named_like_a_session(analysis, symbol, param):
             return True
     return False
 

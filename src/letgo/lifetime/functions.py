@@ -30,9 +30,11 @@ from letgo.lifetime.values import (
 )
 from letgo.lifetime.world import NOWHERE, UNTOUCHED, State, Traits, World
 from letgo.source import program as ir
-from letgo.source.names import FunctionSymbol
+from letgo.source.names import External, FunctionSymbol
+from letgo.source.walk import stand_ins
 
 SESSION_NAMES = frozenset({"db", "session", "db_session", "dbsession", "async_session", "async_db", "sess"})
+LIBRARIES = ("sqlalchemy.", "sqlmodel.")
 _SESSION_VERBS = frozenset(
     "query execute commit scalars scalar refresh rollback flush exec get_one add_all".split()
 )  # fmt: skip
@@ -104,7 +106,7 @@ def _session_type(analysis: Analysis, symbol: FunctionSymbol, param: ir.Param) -
     """The dotted type of the session that a parameter is declared as or, at last, named like."""
     declared = objects.annotation_value(analysis, symbol.module, symbol.function, param.annotation)
     dotted = objects.is_session_type(analysis, declared)
-    if dotted is None and param.annotation is None and looks_like_a_session(symbol.function, param.name):
+    if dotted is None and is_named_like_a_session(analysis, symbol, param):
         return "sqlalchemy.orm.Session"
     return dotted
 
@@ -234,8 +236,17 @@ def _fill(frame: Frame, world: World, param: ir.Param) -> None:
             world.bind(param.name, default)
 
 
+def is_named_like_a_session(analysis: Analysis, symbol: FunctionSymbol, param: ir.Param) -> bool:
+    """The last resort for a parameter that nothing else is known of."""
+    function = symbol.function
+    if param.annotation is not None or not looks_like_a_session(function, param.name):
+        return False
+    others = (analysis.names.resolve(symbol.module, call.func, function) for call in stand_ins(function, param.name))
+    return all(not isinstance(other, External) or other.dotted.startswith(LIBRARIES) for other in others)
+
+
 def looks_like_a_session(function: ir.Function, name: str) -> bool:
-    """The last resort: a parameter named as sessions are, in a function that uses a session's verbs."""
+    """Whether a variable is named as sessions are, in a function that uses a session's verbs."""
     return name in SESSION_NAMES and not _SESSION_VERBS.isdisjoint(function.mentions)
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from letgo.source.definitions import with_nested
 from letgo.source.names import ClassSymbol, Names
-from letgo.source.program import Assign, Attr, Call, Expr, Function, Module, Name, Return
+from letgo.source.program import Assign, Attr, Call, Either, Expr, Function, Module, Name, Return
 
 
 class Place(NamedTuple):
@@ -72,6 +72,16 @@ def returned(function: Function) -> Iterator[Expr]:
         for step in block.steps:
             if isinstance(step, Return) and step.value is not None:
                 yield step.value
+
+
+def stand_ins(function: Function, name: str) -> Iterator[Call]:
+    """The calls that give what may stand in for a variable: `name or made()`, `name = made()`."""
+    for part in parts(function.blocks):
+        match part:
+            case Either(options=options) if any(type(option) is Name and option.id == name for option in options):
+                yield from (option for option in options if type(option) is Call)
+            case Assign(target=Name(id=bound), value=Call() as made) if bound == name:
+                yield made
 
 
 def assigned_to_attribute(method: Function, name: str) -> Iterator[Expr]:

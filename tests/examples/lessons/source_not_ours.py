@@ -53,6 +53,22 @@ def a_class_of_our_own(session: Settings) -> None:
     httpx.post("https://partner.example/orders")
 
 
+class Partner:
+    """`session` is named like one of ours; what stands in for it tells that it is none."""
+
+    def __init__(self, session=None, db=None):
+        self.session = session or requests.Session()
+        if db is None:
+            db = requests.Session()
+        self.db = db
+        self.query("/state")
+
+    def query(self, path):
+        self.session.get(path)
+        self.db.get(path)
+        httpx.post("https://partner.example/orders")
+
+
 async def beside_a_real_one(order_id: int) -> None:
     async with NewSession() as db, aiohttp.ClientSession() as session:
         await db.get_one(Order, order_id)
