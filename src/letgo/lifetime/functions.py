@@ -34,7 +34,7 @@ from letgo.source.names import External, FunctionSymbol
 from letgo.source.walk import stand_ins
 
 SESSION_NAMES = frozenset({"db", "session", "db_session", "dbsession", "async_session", "async_db", "sess"})
-LIBRARIES = ("sqlalchemy.", "sqlmodel.")
+_MAY_GIVE_SESSIONS = ("builtins.", "sqlalchemy.", "sqlmodel.")
 _SESSION_VERBS = frozenset(
     "query execute commit scalars scalar refresh rollback flush exec get_one add_all".split()
 )  # fmt: skip
@@ -242,7 +242,7 @@ def is_named_like_a_session(analysis: Analysis, symbol: FunctionSymbol, param: i
     if param.annotation is not None or not looks_like_a_session(function, param.name):
         return False
     others = (analysis.names.resolve(symbol.module, call.func, function) for call in stand_ins(function, param.name))
-    return all(not isinstance(other, External) or other.dotted.startswith(LIBRARIES) for other in others)
+    return all(not isinstance(other, External) or other.dotted.startswith(_MAY_GIVE_SESSIONS) for other in others)
 
 
 def looks_like_a_session(function: ir.Function, name: str) -> bool:
