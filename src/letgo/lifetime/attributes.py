@@ -248,7 +248,7 @@ def row_attribute(frame: Frame, world: World, value: Row, name: str, line: int) 
 
 
 def _is_lazy(frame: Frame, value: Row, name: str) -> bool:
-    """Whether the attribute is a relationship that is loaded when it is first read."""
+    """Whether the attribute is a relationship, or a deferred column, that is loaded when it is first read."""
     if value.model is None or value.loads:
         return False
     found = frame.analysis.names.find_field(value.model, name)
@@ -261,6 +261,8 @@ def _is_lazy(frame: Frame, value: Row, name: str) -> bool:
                 for key, how in [(Const("lazy"), given.get("lazy", Const("select"))), *zip(*through, strict=True)]
                 if key == Const("lazy")
             )
+        case Call(Name(maker) | Attr(_, maker, _), _, keywords, _):
+            return maker == "deferred" or dict(keywords).get("deferred") == Const(True)
     return False
 
 

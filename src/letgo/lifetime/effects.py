@@ -17,6 +17,10 @@ DOUBTFUL = ".doubtful"
 """The variable that says that only an exception of a certain class leads here: what can raise it isn't known."""
 
 
+ALL = "*"
+"""In what a function has loaded: all attributes of the rows of a session."""
+
+
 def arm(frame: Frame, world: World, key: Key, opened: Chain) -> None:
     """A statement runs: the session takes a connection and begins a transaction unless it is in one."""
     state = world.sessions.get(key, UNTOUCHED)
@@ -143,7 +147,7 @@ def read_row(frame: Frame, world: World, row: Row, name: str, line: int, *, lazy
         return
     traits = frame.traits_of(key)
     if lazy:
-        _read_lazily(frame, state, traits, key, name, line)
+        _read_lazily(frame, state, traits, row, name, line)
     if not state.expired:
         return
     if state.phases == CLOSED:
@@ -156,11 +160,21 @@ def read_row(frame: Frame, world: World, row: Row, name: str, line: int, *, lazy
         world.sessions[key] = state._replace(expired=False)
 
 
-def _read_lazily(frame: Frame, state: State, traits: Traits, key: Key, name: str, line: int) -> None:
-    """A relationship that loads when it is first read: too late once the session is closed."""
+def _read_lazily(frame: Frame, state: State, traits: Traits, row: Row, name: str, line: int) -> None:
+    """What loads when it is first read: too late once the session is closed, and never with an AsyncSession.
+
+    A new object has nothing to load before it is flushed.
+    """
+    is_loaded = not frame.loaded.isdisjoint({(row.key, name), (row.key, ALL)})
+    if is_loaded:
+        return
     if state.phases != CLOSED:
-        frame.loaded.add((key, name))
-    elif (key, name) not in frame.loaded and not traits.shared:
+        frame.loaded.add((row.key, name))
+        if traits.is_async and not row.added:
+            here = frame.at(line)
+            why = Step(Event.NOTE, here, "not loaded yet, and an AsyncSession loads nothing that is only read")
+            frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, here, False, (why,), name)
+    elif not traits.shared:
         frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), False, detail=name)
 
 

@@ -277,6 +277,7 @@ def assign(frame: Frame, world: World, target: ir.Expr, value: Value | None, lin
             for row in options(holder):
                 if isinstance(row, Row):
                     touch(frame, world, row.key, line)
+                    frame.loaded.add((row.key, attribute_name))
         case ir.Item(ir.Name(name), key_expr, _):
             key = known_key(frame, world, key_expr)
             holder = world.env.get(name)

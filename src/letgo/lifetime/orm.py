@@ -104,9 +104,12 @@ def _row_in(value: Value) -> Row | None:
 
 def _fetched(frame: Frame, key: Key, name: str, arguments: Arguments) -> Value | None:
     if name == "refresh":
+        if len(arguments.positional) > 1 or "attribute_names" in arguments.keywords:
+            frame.loaded.add((key, effects.ALL))  # also relationships, where they are named
         return None
     statement = _one_statement(arguments.get(0, "statement") or arguments.get(0, "entity"))
     loads = "options" in arguments.keywords or (isinstance(statement, Selectable) and statement.loads)
+    loads = loads or name == "merge"  # what the given object has loaded comes with it
     kind = Row if name in ("get", "get_one", "merge", "scalar", "first") else Result
     return kind(key, _model(frame, statement), loads)
 

@@ -2,7 +2,8 @@
 
 ## What it does
 Finds reads of lazy relationships and expired attributes of an ORM object after its session was closed. What belongs to
-an `AsyncSession` can't be loaded by reading it: a commit (with `expire_on_commit`) or a rollback is enough there.
+an `AsyncSession` can't be loaded by reading it at all: there, a commit (with `expire_on_commit`) or a rollback is
+enough, and so is a relationship or deferred column that the query did not load.
 
 ## Why is this bad
 It raises `DetachedInstanceError`, and with an `AsyncSession` that is still open `MissingGreenlet`, often only for some
@@ -10,7 +11,8 @@ rows or on some path: in the `except` that rolls back, and then logs which row i
 nearly always born when a hold was mended by hand.
 
 ## Known problems
-A relationship counts as lazy unless the query that loaded the object is seen to load it, or its definition does.
+A relationship counts as lazy unless the query that loaded the object is seen to load it, or its definition does. The
+one object behind a foreign key is found without a query where the session has it already, which letgo does not know.
 
 ## Fix safety
 Load it with the query (`selectinload`, `joinedload`), or copy what is needed while the session is open.
@@ -66,10 +68,19 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def message(misuse: Misuse) -> str:
+    if is_unloaded(misuse):
+        return f"{quoted(misuse, 'this')} is not loaded yet, and can't be by reading it: its session is asynchronous"
     return f"{quoted(misuse, 'this')} is read after its session was let go, and needs it"
 
 
+def is_unloaded(misuse: Misuse) -> bool:
+    """Whether the session is there, and the read itself is all that is wrong."""
+    return any(step.site == misuse.site for step in misuse.trail)
+
+
 def advice(misuse: Misuse) -> str:
+    if is_unloaded(misuse):
+        return f"Load {quoted(misuse, 'it')} with the query (`selectinload`), or before it is read (`refresh`)."
     return f"Load {quoted(misuse, 'it')} with the query, or copy it into a variable while the session is open."
 
 

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Mapped, Session, deferred, joinedload, mapped_column, undefer
 
-from shop import NewSession, NewSyncSession, Order, engine, get_db, sync_engine
+from shop import Base, Customer, NewSession, NewSyncSession, Order, engine, get_db, sync_engine
 
 app = FastAPI()
 log = logging.getLogger(__name__)
@@ -67,11 +67,87 @@ async def a_column_needs_no_session(order_id: int) -> str:
     return order.state
 
 
-async def read_once_before(order_id: int) -> str:
-    async with NewSession() as db:
-        order = await db.get_one(Order, order_id)
+def read_once_before(order_id: int) -> str:
+    with NewSyncSession() as db:
+        order = db.get_one(Order, order_id)
         order.customer
     return order.customer.email
+
+
+async def nothing_loads_by_being_read(order_id: int) -> str:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        email = order.customer.email  # expect: LG402
+        return email + order.customer.email
+
+
+async def of_each_row(db: AsyncSession) -> list[str]:
+    orders = (await db.scalars(select(Order).where(Order.amount > 1))).all()
+    return [order.customer.email for order in orders]  # expect: LG402
+
+
+async def awaited_where_it_can_be(order_id: int) -> str:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        customer = await order.awaitable_attrs.customer
+        return customer.email
+
+
+async def refreshed_by_its_name(order_id: int) -> str:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        await db.refresh(order, ["customer"])
+        return order.customer.email
+
+
+async def assigned_before_it_is_read(order_id: int, customer: Customer) -> str:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        order.customer = customer
+        email = order.customer.email
+        await db.commit()
+        return email
+
+
+async def a_new_object_has_nothing_to_load() -> str:
+    async with NewSession() as db:
+        order = Order(amount=1)
+        db.add(order)
+        email = order.customer.email
+        await db.commit()
+        return email
+
+
+async def run_in_the_session_inside(order_id: int) -> str:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        return await db.run_sync(lambda _: order.customer.email)
+
+
+class Scan(Base):
+    __tablename__ = "scans"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pages: Mapped[str] = mapped_column(deferred=True)
+    image: Mapped[bytes] = deferred(mapped_column())
+
+
+async def a_deferred_column_is_not_loaded_either(scan_id: int) -> str:
+    async with NewSession() as db:
+        scan = await db.get_one(Scan, scan_id)
+        return scan.pages  # expect: LG402
+
+
+async def nor_an_older_way_to_defer_it(scan_id: int) -> bytes:
+    async with NewSession() as db:
+        scan = await db.get_one(Scan, scan_id)
+    return scan.image  # expect: LG402
+
+
+async def unless_the_query_says_so(scan_id: int) -> str:
+    async with NewSession() as db:
+        scan = await db.get_one(Scan, scan_id, options=[undefer(Scan.pages)])
+        return scan.pages
 
 
 def closed_on_one_branch_only(order_id: int) -> int:
