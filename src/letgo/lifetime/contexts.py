@@ -1,5 +1,7 @@
 """`with` and `async with`: what entering gives, and what leaving does."""
 
+from typing import TypeAlias
+
 from letgo.lifetime import callers, calls, construction, exitstacks, functions
 from letgo.lifetime.analysis import Frame, receiver_name
 from letgo.lifetime.effects import arm, close, commit, rollback
@@ -17,13 +19,17 @@ from letgo.lifetime.values import (
     Stack,
     Transaction,
     Value,
+    either,
     options,
 )
 from letgo.lifetime.world import Chain, World
 from letgo.source.program import Call, Enter, Leave, Name
 
+Entering: TypeAlias = tuple[Value | None, Value | None]
+"""What `as` is given, and what must be kept for the leaving: an `Entered`, or several."""
 
-def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tuple[Value | None, Entered | None]:
+
+def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> Entering:
     """What `as` is given, and what must be kept for the leaving."""
     match context:
         case Session(key):
@@ -44,14 +50,18 @@ def enter(frame: Frame, world: World, context: Value | None, step: Enter) -> tup
                 _wait_at(frame, world, dotted, ("__aenter__" if step.is_async else "__enter__"), step.line)
             return context, Entered("external", value=context)
         case AnyOf(parts):
-            found = [enter(frame, world, part, step) for part in parts]
-            for given, entered in found:
-                if entered is not None and entered.kind != "external":
-                    return given, entered
-            return found[0]
+            return _any_of([enter(frame, world, part, step) for part in parts])
         case None if isinstance(step.value, Call) and isinstance(step.target, Name):
             return _enter_by_name(frame, world, step.target.id, step)
     return None, None
+
+
+def _any_of(found: list[Entering]) -> Entering:
+    """One of several context managers: any of the objects, or else the first that holds a session."""
+    own = [(given, entered) for given, entered in found if isinstance(entered, Entered) and entered.kind != "external"]
+    if own and all(entered.kind == "object" for _, entered in own):
+        return either(*(given for given, _ in own)), either(*(entered for _, entered in own))
+    return own[0] if own else found[0]
 
 
 def _check_out(frame: Frame, world: World, key: Key, step: Enter) -> None:
@@ -67,7 +77,7 @@ def _check_out(frame: Frame, world: World, key: Key, step: Enter) -> None:
         frame.touched = False  # if that fails, there is nothing to give back
 
 
-def _enter_by_name(frame: Frame, world: World, name: str, step: Enter) -> tuple[Value | None, Entered | None]:
+def _enter_by_name(frame: Frame, world: World, name: str, step: Enter) -> Entering:
     """The last resort: `with unknown() as session`, in a function that uses a session's verbs."""
     if not functions.looks_like_a_session(frame.function, name):
         return None, None
@@ -79,7 +89,7 @@ def _enter_by_name(frame: Frame, world: World, name: str, step: Enter) -> tuple[
     return session, Entered("session", session.key)
 
 
-def _enter_generator(frame: Frame, world: World, context: Lazy, line: int) -> tuple[Value | None, Entered | None]:
+def _enter_generator(frame: Frame, world: World, context: Lazy, line: int) -> Entering:
     activation = functions.execute(frame, world, context.function, dict(context.arguments), line, entering=True)
     callers.at_yields(frame, world, activation, line)
     given = callers.yields_of(activation)
@@ -89,7 +99,7 @@ def _enter_generator(frame: Frame, world: World, context: Lazy, line: int) -> tu
     return given, Entered("generator", activation=activation)
 
 
-def _enter_object(frame: Frame, world: World, context: Instance, step: Enter) -> tuple[Value | None, Entered | None]:
+def _enter_object(frame: Frame, world: World, context: Instance, step: Enter) -> Entering:
     name = "__aenter__" if step.is_async else "__enter__"
     method = frame.analysis.names.find_method(context.cls, name)
     if method is None:

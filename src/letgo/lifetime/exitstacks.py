@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from letgo.lifetime import calls, contexts
 from letgo.lifetime.analysis import Frame
-from letgo.lifetime.values import Entered, FunctionValue, Partial, Record, Stack, Value, keys_of
+from letgo.lifetime.values import Entered, FunctionValue, Partial, Record, Stack, Value, keys_of, options
 from letgo.lifetime.world import World
 from letgo.source.program import Const, Enter, Leave
 
@@ -49,16 +49,17 @@ def method(frame: Frame, world: World, stack: Stack, name: str, arguments: Argum
     return None
 
 
-def _push(frame: Frame, world: World, stack: Stack, entered: Entered | None) -> None:
-    if entered is None:
-        return
+def _push(frame: Frame, world: World, stack: Stack, value: Value | None) -> None:
     held = world.env.get(stack.name)
-    if isinstance(held, Record):
-        world.bind(stack.name, Record((*held.items, (len(held.items), entered))))
-        return
-    for key in (entered.key, *keys_of(entered.value)):  # somebody else's stack: whoever has it will leave it
-        if key in frame.traits:
-            frame.traits[key] = frame.traits[key]._replace(owned=False)
+    for entered in options(value):
+        assert isinstance(entered, Entered)
+        if isinstance(held, Record):
+            held = Record((*held.items, (len(held.items), entered)))
+            world.bind(stack.name, held)
+            continue
+        for key in (entered.key, *keys_of(entered.value)):  # somebody else's stack: whoever has it will leave it
+            if key in frame.traits:
+                frame.traits[key] = frame.traits[key]._replace(owned=False)
 
 
 def leave(frame: Frame, world: World, stack: Stack, step: Leave) -> None:

@@ -220,3 +220,34 @@ def counts_for_more_than_the_one_kind_that_was_seen(order_id: int) -> None:
     with what_the_signature_says() as db:
         db.get_one(Order, order_id)
         httpx.post("https://partner.example/orders")  # expect: LG201
+
+
+class SearchHere:
+    async def __aenter__(self) -> "SearchHere":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        return None
+
+    async def index(self, order: Order) -> None:
+        return None
+
+
+class SearchElsewhere(SearchHere):
+    async def __aenter__(self) -> "SearchElsewhere":
+        self.client = httpx.AsyncClient()
+        return self
+
+    async def index(self, order: Order) -> None:
+        await self.client.post("https://search.example/orders")
+
+
+def search(kind: str) -> SearchHere:
+    return SearchHere() if kind == "here" else SearchElsewhere()
+
+
+async def any_of_what_may_be_entered(order_id: int, kind: str) -> None:
+    async with NewSession() as db:
+        order = await db.get_one(Order, order_id)
+        async with search(kind) as index:
+            await index.index(order)  # expect: LG201
