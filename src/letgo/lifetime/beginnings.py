@@ -13,7 +13,8 @@ from letgo.source.program import Sequence as Display
 from letgo.source.walk import places
 
 _MAKERS = frozenset(
-    {"Session", "AsyncSession", "scoped_session", "async_scoped_session", "sessionmaker", "async_sessionmaker"}
+    "Session AsyncSession scoped_session async_scoped_session sessionmaker async_sessionmaker "
+    "create_engine create_async_engine".split()
 )
 _HOLDERS = frozenset({"session", "db", "db_session", "_session", "_db", "connect", "begin"})
 _VERBS = FLASK_QUERIES.keys() | frozenset(

@@ -1,7 +1,7 @@
 """A Session bound to a Connection keeps it: only the end of the connection gives it back."""
 
 import httpx
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from shop import Order, sync_engine
@@ -62,3 +62,12 @@ def a_transaction_of_the_engine() -> None:
         connection.execute(text("SELECT 1"))
         httpx.post("https://partner.example/orders")  # expect: LG201
     httpx.post("https://partner.example/done")
+
+
+def one_left_open(engine) -> object:
+    connection = engine.connect()  # expect: LG501
+    return inspect(connection).default_schema_name
+
+
+def of_an_engine_handed_in() -> None:
+    one_left_open(sync_engine)
