@@ -125,7 +125,7 @@ WAITS: tuple[Row, ...] = (
     Row("tweepy|praw|asyncpraw|atproto|mastodon|facebook_business|instagrapi", EXTERNAL, "streaming"),
     # --- language models --------------------------------------------------------------------------------------------
     Row(
-        "openai|anthropic|groq|together|mistralai|cohere|voyageai|zhipuai|dashscope", EXTERNAL,
+        "openai|anthropic|groq|together|mistralai|cohere|voyageai|zhipuai|dashscope|aisuite", EXTERNAL,
         "lib pydantic_function_tool NOT_GIVEN max_retries api_key HTTPOptions copy",
         "with_options with_raw_response with_streaming_response",
     ),
