@@ -113,7 +113,7 @@ def _settle(frame: Frame, world: World, activation: Activation, call: object, ce
     for key, state in activation.summary.raises.items():
         mine = activation.names.get(key)
         if mine is not None and state.is_open:
-            note_failure(frame, world, mine)
+            note_failure(frame, mine, world.sessions.get(mine, UNTOUCHED))
             assert frame.raising is not None
             frame.raising[mine] = join_states(
                 frame.raising[mine], _outer_state(world.sessions.get(mine), state, call, certain)

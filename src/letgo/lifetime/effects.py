@@ -7,7 +7,7 @@ from letgo.holds import Event, MisuseKind, Origin, Site, Step, Wait, WaitKind
 from letgo.lifetime.analysis import Frame, Opening, Part
 from letgo.lifetime.facts import YIELDS
 from letgo.lifetime.values import Key, Row
-from letgo.lifetime.world import CLOSED, OPEN, RELEASED, UNTOUCHED, Chain, State, Traits, World
+from letgo.lifetime.world import CLOSED, FRESH, OPEN, RELEASED, UNTOUCHED, Chain, State, Traits, World
 from letgo.picture.steps import calls, describe_misuse
 
 FAILED = ".failed"
@@ -101,10 +101,18 @@ def touch(frame: Frame, world: World, key: Key, line: int) -> None:
 def commit(frame: Frame, world: World, key: Key, line: int) -> None:
     state = world.sessions.get(key, UNTOUCHED)
     traits = frame.traits_of(key)
-    note_failure(frame, world, key)  # a commit can fail, and leaves the session open then
+    note_failure(frame, key, _as_flushed(frame, state, key, line))  # a commit can fail, and leaves the session open
     phases = state.phases if traits.pinned else RELEASED
     expired = state.expired or (traits.expire_on_commit is True and not state.deletes)
     world.sessions[key] = State(phases, state.opened, frame.at(line), None, True, expired)
+
+
+def _as_flushed(frame: Frame, state: State, key: Key, line: int) -> State:
+    """A session that some function made, once what was put into it is written: that takes a connection."""
+    traits = frame.traits_of(key)
+    if traits.source.origin is not Origin.FACTORY or state.dirty is None or state.phases not in (FRESH, RELEASED):
+        return state
+    return state._replace(phases=OPEN, opened=Chain(frame.at(line), (), traits.certain, "commit"))
 
 
 def rollback(frame: Frame, world: World, key: Key, line: int) -> None:
@@ -127,11 +135,11 @@ def close(frame: Frame, world: World, key: Key, line: int) -> None:
             world.sessions[other] = known._replace(phases=CLOSED, released=frame.at(line))
 
 
-def note_failure(frame: Frame, world: World, key: Key) -> None:
-    """The statement at hand may raise with the session as it is now."""
+def note_failure(frame: Frame, key: Key, state: State) -> None:
+    """The statement at hand may raise with the session in this state."""
     if frame.raising is None:
         frame.raising = {}
-    frame.raising.setdefault(key, world.sessions.get(key, UNTOUCHED))
+    frame.raising.setdefault(key, state)
 
 
 def read_row(frame: Frame, world: World, row: Row, name: str, line: int, *, lazy: bool = False) -> None:

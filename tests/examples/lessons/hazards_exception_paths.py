@@ -3,8 +3,11 @@
 import json
 import logging
 
+import httpx
 from fastapi import HTTPException
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from shop import NewSession, NewSyncSession, Order
 
@@ -17,6 +20,32 @@ def closed_at_the_end_only(order_id: int) -> None:
     db.get_one(Order, order_id).state = "closed"
     db.commit()
     db.close()
+
+
+def what_is_added_is_written_by_the_commit() -> None:
+    db = NewSyncSession()  # expect: LG502
+    db.add(Order(amount=1))
+    db.commit()
+    db.close()
+
+
+def the_commit_failed_and_nobody_closes() -> None:
+    db = NewSyncSession()  # expect: LG501
+    try:
+        db.add(Order(amount=1))
+        db.commit()
+        db.close()
+    except Exception:
+        logger.exception("no order")
+
+
+def the_commit_failed_and_is_rolled_back(db: Session) -> None:
+    try:
+        db.add(Order(amount=1))
+        db.commit()
+    except IntegrityError:
+        db.rollback()
+        httpx.post("https://partner.example/orders")
 
 
 def raised_before_it_is_closed(order_id: int) -> str:
