@@ -85,3 +85,29 @@ def test_a_function_that_is_one_of_a_table_is_likely(tmp_path: Path, call, expec
     (tmp_path / "app.py").write_text(TABLE.format(call=call))
     findings = judge(follow(read([tmp_path], root=tmp_path)), Settings(root=tmp_path))
     assert [finding.confidence for finding in findings if finding.code == "LG201"] == expected
+
+
+CONTEXT = """
+from contextvars import ContextVar
+
+import httpx
+from sqlalchemy.orm import Session
+
+from shop import Order
+
+current: ContextVar[Session | None] = ContextVar("current", default=None)
+
+
+def send(order_id: int) -> None:
+    db = current.get()
+    if db:
+        db.get_one(Order, order_id)
+    httpx.post("https://partner.example/orders")
+"""
+
+
+def test_a_session_that_a_context_variable_may_hold_is_likely(tmp_path: Path):
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "app.py").write_text(CONTEXT)
+    findings = judge(follow(read([tmp_path], root=tmp_path)), Settings(root=tmp_path))
+    assert [finding.confidence for finding in findings if finding.code == "LG201"] == [Confidence.LIKELY]

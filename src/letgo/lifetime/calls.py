@@ -249,7 +249,8 @@ def call_method(
             dotted = objects.is_session_type(frame.analysis, declared)
             if dotted is None:
                 return None
-            kept = construction.shared_session(frame, world, Factory(variable, is_async(dotted), None, False, True))
+            held = Factory(variable, is_async(dotted), None, False, True)
+            kept = construction.shared_session(frame, world, held, certain=False)  # who put one in isn't known
             return kept if name == "get" else _hand_to(frame, world, kept, arguments.get(0, "value"))
         case Object(dotted) | Outside(dotted):
             method = attributes.external_attribute(frame, receiver, dotted, name)

@@ -102,13 +102,13 @@ def connection_of_a_migration(frame: Frame, world: World, line: int) -> Session:
     return Session(key)
 
 
-def shared_session(frame: Frame, world: World, factory: Factory) -> Session:
+def shared_session(frame: Frame, world: World, factory: Factory, *, certain: bool = True) -> Session:
     """The session of a registry (`scoped_session`): one for all who ask on the same thread or task."""
     key = f"g:{factory.name}"
     if key not in frame.analysis.shared:
         source = Source(Origin.GLOBAL, factory.name, NOWHERE)
         frame.analysis.shared[key] = Traits(
-            source, factory.is_async, factory.expire_on_commit, False, False, True, True
+            source, factory.is_async, factory.expire_on_commit, False, False, True, certain
         )
     world.sessions.setdefault(key, UNTOUCHED)
     return Session(key)
