@@ -251,7 +251,9 @@ def call_method(
                 return None
             held = Factory(variable, is_async(dotted), None, False, True)
             kept = construction.shared_session(frame, world, held, certain=False)  # who put one in isn't known
-            return kept if name == "get" else _hand_to(frame, world, kept, arguments.get(0, "value"))
+            if name == "set":
+                return _hand_to(frame, world, kept, arguments.get(0, "value"))
+            return either(kept, NONE)  # before anyone has set it
         case Object(dotted) | Outside(dotted):
             method = attributes.external_attribute(frame, receiver, dotted, name)
             if isinstance(method, Factory):

@@ -72,6 +72,17 @@ def in_a_context_variable(order_id: int) -> None:
     httpx.post("https://partner.example/orders")  # expect: LG201
 
 
+shared: ContextVar[Session | None] = ContextVar("shared", default=None)
+
+
+def which_may_not_have_been_set(order_id: int) -> None:
+    if shared.get() is not None:
+        raise RuntimeError("one at a time")
+    with NewSyncSession() as db:
+        db.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+
+
 class OfTheContext(type):
     @property
     def session(cls) -> Session:
