@@ -314,7 +314,7 @@ def _each(frame: Frame, world: World, parts: tuple[Value, ...], follow: object) 
             mine = merged.get(key)
             merged[key] = state if mine is None else join_states(mine, state)
     world.sessions = merged
-    return either(*values)
+    return construction.as_one(frame, world, either(*values), before)
 
 
 def _factory_method(

@@ -16,16 +16,18 @@ from letgo.lifetime.values import (
     Factory,
     FunctionValue,
     Instance,
+    Key,
     Lazy,
     Many,
     Object,
     Query,
     Session,
     Value,
+    options,
     rename,
     sessions_of,
 )
-from letgo.lifetime.world import NOWHERE, UNTOUCHED, Traits, World
+from letgo.lifetime.world import NOWHERE, UNTOUCHED, State, Traits, World
 from letgo.source.names import ClassSymbol, External, FunctionSymbol
 from letgo.source.program import Assign, Attr, Call, Class, Const, Expr, Function, Module, Name
 from letgo.source.walk import returned
@@ -79,6 +81,22 @@ def new_session(frame: Frame, world: World, factory: Factory, line: int, *, cert
     frame.traits[key] = Traits(source, factory.is_async, factory.expire_on_commit, factory.pinned, True, False, certain)
     world.sessions[key] = UNTOUCHED
     return Session(key)
+
+
+def as_one(frame: Frame, world: World, value: Value | None, before: dict[Key, State]) -> Value | None:
+    """What an expression gives that makes one session or another: to whoever has it, that is one. `before` are the
+    sessions that there were before it."""
+    given = [part.key for part in options(value) if isinstance(part, Session) and part.key not in before]
+    made = [key for key in given if key in frame.traits and frame.traits[key].owned]
+    if len(made) < 2:
+        return value
+    first, *others = made
+    for other in others:
+        known, gone = frame.traits[first], frame.traits.pop(other)
+        expires = known.expire_on_commit if known.expire_on_commit == gone.expire_on_commit else None
+        frame.traits[first] = known._replace(expire_on_commit=expires, certain=known.certain and gone.certain)
+        del world.sessions[other]
+    return rename(value, lambda key: first if key in others else key)
 
 
 def session_from_elsewhere(frame: Frame, world: World, name: str, line: int, dotted: str | None) -> Session:

@@ -92,6 +92,7 @@ def _enter_by_name(frame: Frame, world: World, name: str, step: Enter) -> Enteri
 def _enter_generator(frame: Frame, world: World, context: Lazy, line: int) -> Entering:
     activation = functions.execute(frame, world, context.function, dict(context.arguments), line, entering=True)
     callers.at_yields(frame, world, activation, line)
+    frame.touched = False  # if that fails, the generator has cleaned up
     given = callers.yields_of(activation)
     declared = construction.declared_session(frame, world, context.function.symbol, given, line)
     if declared is not None:

@@ -157,7 +157,7 @@ def _either(frame: Frame, world: World, expr: ir.Either) -> Value | None:
         values.append(evaluate(frame, world, option))
     merge_sessions(world, before)
     given = [value for value in values if value != NONE]  # None may be among them: it is unknown
-    return either(*given) if any(given) else either(*values)
+    return construction.as_one(frame, world, either(*(given if any(given) else values)), before)
 
 
 def _decided(world: World, expr: ir.Either) -> ir.Expr | None:

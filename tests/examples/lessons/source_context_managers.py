@@ -5,10 +5,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx
+from fastapi import Depends, FastAPI
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
-from shop import NewSession, NewSyncSession, Order, get_db, get_sync_db
+from shop import NewSession, NewSyncSession, Order, get_db, get_sync_db, sync_engine
+
+NewReadSession = sessionmaker(sync_engine.execution_options(isolation_level="AUTOCOMMIT"))
 
 
 @contextmanager
@@ -251,3 +255,52 @@ async def any_of_what_may_be_entered(order_id: int, kind: str) -> None:
         order = await db.get_one(Order, order_id)
         async with search(kind) as index:
             await index.index(order)  # expect: LG201
+
+
+@contextmanager
+def one_of_two(read_only: bool) -> Iterator[Session]:
+    db = (NewReadSession if read_only else NewSyncSession)()
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def of_a_factory_that_was_chosen(order_id: int) -> None:
+    with one_of_two(read_only=True) as db:
+        db.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+    httpx.post("https://partner.example/orders")
+
+
+def made_by_one_or_the_other(order_id: int, read_only: bool) -> None:
+    db = NewReadSession() if read_only else NewSyncSession()
+    try:
+        db.get_one(Order, order_id)
+    finally:
+        db.close()
+    httpx.post("https://partner.example/orders")
+
+
+@asynccontextmanager
+async def begun_by_the_opener() -> AsyncIterator[AsyncSession]:
+    async with NewSession() as db:
+        await db.execute(text("SET statement_timeout = 1000"))
+        yield db
+
+
+async def an_opener_that_fails_has_closed(order_id: int) -> Order:
+    async with begun_by_the_opener() as db:
+        return await db.get_one(Order, order_id)
+
+
+async def current_order(order_id: int) -> Order:
+    return await an_opener_that_fails_has_closed(order_id)
+
+
+app = FastAPI()
+
+
+@app.get("/state")
+async def of_what_it_has_given(order: Order = Depends(current_order)):
+    return {"state": order.state}
