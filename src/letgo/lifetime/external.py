@@ -17,7 +17,7 @@ from letgo.lifetime import (
     sqlalchemy,
 )
 from letgo.lifetime.analysis import Frame
-from letgo.lifetime.tasks import is_awaited
+from letgo.lifetime.tasks import is_awaited, is_dropped
 from letgo.lifetime.values import (
     FALSE,
     FLASK_SESSION,
@@ -89,6 +89,9 @@ def call(
             _schedule(frame, world, dotted, arguments, line)
         return Object(dotted) if known_of.client else None
     if known_of.runs is not None:
+        if dotted.endswith(".run_in_executor") and is_dropped(frame.function, line):
+            start_task(frame, world, dotted, arguments, known_of.runs, line)
+            return None
         return _run_given(frame, world, dotted, arguments, known_of.runs, line)
     if known_of.drains:
         return _drain_given(frame, world, dotted, arguments, line)

@@ -22,5 +22,11 @@ def is_awaited(function: Function, line: int) -> bool:
     return any(isinstance(inner, Name) and inner.id in kept for part in awaited for inner in parts(part))
 
 
+def is_dropped(function: Function, line: int) -> bool:
+    """Whether nobody keeps what a call on this line gives, and so nobody can wait for it."""
+    steps = (step for block in function.blocks for step in block.steps)
+    return any(isinstance(step, Evaluate) and isinstance(step.value, Call) and step.value.line == line for step in steps)
+
+
 def _is_made_in(expr: object, line: int) -> bool:
     return any(isinstance(part, Call) and part.line == line for part in parts(expr))

@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from shop import NewSession, Order
+from shop import NewSession, NewSyncSession, Order
 
 
 async def notify(order_id: int) -> None:
@@ -106,3 +106,20 @@ async def a_condition_gives_its_lock_back_while_it_waits(order_id: int) -> None:
         await db.get_one(Order, order_id)
         async with condition:
             condition.notify_all()
+
+
+def page(order_id: int) -> None:
+    httpx.post("https://pager.example/pages", json={"order": order_id})
+
+
+def handed_to_a_thread_that_nobody_waits_for(order_id: int) -> None:
+    with NewSyncSession() as db:
+        db.get_one(Order, order_id)
+        asyncio.get_event_loop().run_in_executor(None, page, order_id)
+
+
+async def handed_to_a_thread_and_awaited_later(order_id: int) -> None:
+    async with NewSession() as db:
+        await db.get_one(Order, order_id)
+        paging = asyncio.get_running_loop().run_in_executor(None, page, order_id)  # expect: LG201
+        await paging
