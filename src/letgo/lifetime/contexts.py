@@ -94,7 +94,8 @@ def _enter_generator(frame: Frame, world: World, context: Lazy, line: int) -> En
     callers.at_yields(frame, world, activation, line)
     frame.touched = False  # if that fails, the generator has cleaned up
     given = callers.yields_of(activation)
-    declared = construction.declared_session(frame, world, context.function.symbol, given, line)
+    is_seen = bool(activation.summary.yields)  # else the way was cut off before
+    declared = construction.declared_session(frame, world, context.function.symbol, given, line, certain=is_seen)
     if declared is not None:
         return declared, Entered("session", declared.key)
     return given, Entered("generator", activation=activation)

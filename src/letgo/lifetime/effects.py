@@ -104,7 +104,7 @@ def commit(frame: Frame, world: World, key: Key, line: int) -> None:
     note_failure(frame, key, _as_flushed(frame, state, key, line))  # a commit can fail, and leaves the session open
     phases = state.phases if traits.pinned else RELEASED
     expired = state.expired or (traits.expire_on_commit is True and not state.deletes)
-    world.sessions[key] = State(phases, state.opened, frame.at(line), None, True, expired)
+    world.sessions[key] = State(phases, state.opened, frame.at(line), None, True, expired, expunged=state.expunged)
 
 
 def _as_flushed(frame: Frame, state: State, key: Key, line: int) -> State:
@@ -120,7 +120,8 @@ def rollback(frame: Frame, world: World, key: Key, line: int) -> None:
     state = world.sessions.get(key, UNTOUCHED)
     phases = state.phases if frame.traits_of(key).pinned else RELEASED
     expired = state.expired or state.phases != RELEASED or state.dirty is not None
-    world.sessions[key] = State(phases, state.opened, frame.at(line), None, state.committed, expired)
+    ended = State(phases, state.opened, frame.at(line), None, state.committed, expired, expunged=state.expunged)
+    world.sessions[key] = ended
 
 
 def close(frame: Frame, world: World, key: Key, line: int) -> None:
@@ -151,7 +152,7 @@ def read_row(frame: Frame, world: World, row: Row, name: str, line: int, *, lazy
     """
     key = row.key
     state = world.sessions.get(key)
-    if state is None or name.startswith("__"):
+    if state is None or name.startswith("__") or row.model in state.expunged:
         return
     traits = frame.traits_of(key)
     if lazy:
@@ -159,7 +160,7 @@ def read_row(frame: Frame, world: World, row: Row, name: str, line: int, *, lazy
     if not state.expired:
         return
     if state.phases == CLOSED:
-        frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), False, detail=name)
+        _detached(frame, traits, name, line)
     elif state.phases == RELEASED and (not traits.is_async or name == "awaitable_attrs"):
         arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
     elif state.phases == RELEASED and row.model is not None and (state.committed or not row.added):
@@ -173,8 +174,7 @@ def _read_lazily(frame: Frame, state: State, traits: Traits, row: Row, name: str
 
     A new object has nothing to load before it is flushed.
     """
-    is_loaded = not frame.loaded.isdisjoint({(row.key, name), (row.key, ALL)})
-    if is_loaded:
+    if not frame.loaded.isdisjoint({(row.key, name), (row.key, ALL)}):
         return
     if state.phases != CLOSED:
         frame.loaded.add((row.key, name))
@@ -183,6 +183,12 @@ def _read_lazily(frame: Frame, state: State, traits: Traits, row: Row, name: str
             why = Step(Event.NOTE, here, "not loaded yet, and an AsyncSession loads nothing that is only read")
             frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, here, False, (why,), name)
     elif not traits.shared:
+        _detached(frame, traits, name, line)
+
+
+def _detached(frame: Frame, traits: Traits, name: str, line: int) -> None:
+    """What was closed is read; of a session that only a name or a signature speaks for, nobody saw the close."""
+    if traits.certain:
         frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), False, detail=name)
 
 

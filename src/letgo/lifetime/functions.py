@@ -147,7 +147,10 @@ def summarise(
 def _telling(states: dict[Key, State], traits: dict[Key, Traits]) -> tuple[Hashable, Hashable]:
     """What of the sessions at hand tells one context from another."""
     return (
-        tuple(sorted((key, s.phases, s.dirty is None, s.committed, s.expired, s.deletes) for key, s in states.items())),
+        tuple(
+            (key, s.phases, s.dirty is None, s.committed, s.expired, s.deletes, s.expunged)
+            for key, s in sorted(states.items())
+        ),
         tuple((t.is_async, t.expire_on_commit, t.pinned, t.certain) for t in traits.values()),
     )
 

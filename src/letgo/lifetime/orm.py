@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from letgo.lifetime import calls, effects, objects, sqlalchemy
@@ -19,7 +19,6 @@ from letgo.lifetime.values import (
     Session,
     Transaction,
     Value,
-    either,
     options,
 )
 from letgo.lifetime.world import UNTOUCHED, Chain, World
@@ -36,8 +35,7 @@ def session_method(frame: Frame, world: World, key: Key, name: str, arguments: A
         effect = "close"
     match effect:
         case "none" if name in ("expunge", "expunge_all"):
-            rows = options(arguments.get(0, "instance"))
-            _detach(world, lambda row: row.key == key if name == "expunge_all" else row in rows)
+            _expunge(world, key, world.env.values() if name == "expunge_all" else [arguments.get(0, "instance")])
         case "query":
             effects.arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
             if name in sqlalchemy.WRITES:
@@ -89,17 +87,13 @@ def _take(frame: Frame, world: World, key: Key, value: Value | None) -> None:
             world.bind(name, Row(key, value.cls, added=True))
 
 
-def _detach(world: World, is_expunged: Callable[[Row], bool]) -> None:
-    """Objects that are expunged need no session any more: what they have loaded stays."""
-    for name, held in list(world.env.items()):
-        kept = [option for option in options(held) if not (row := _row_in(option)) or not is_expunged(row)]
-        if len(kept) < len(options(held)):
-            world.bind(name, either(*kept))
-
-
-def _row_in(value: Value) -> Row | None:
-    item = value.item if isinstance(value, Many) else value
-    return item if isinstance(item, Row) else None
+def _expunge(world: World, key: Key, values: Iterable[Value | None]) -> None:
+    """Objects that are expunged need no session any more: what they have loaded stays. They are known by their model:
+    where a loop expunges one after the other, the list of them must be known, too."""
+    items = [option.item if isinstance(option, Many) else option for value in values for option in options(value)]
+    models = {item.model for item in items if isinstance(item, Row) and item.key == key}
+    state = world.sessions.get(key, UNTOUCHED)
+    world.sessions[key] = state._replace(expunged=state.expunged | models)
 
 
 def _fetched(frame: Frame, key: Key, name: str, arguments: Arguments) -> Value | None:

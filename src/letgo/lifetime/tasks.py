@@ -25,7 +25,9 @@ def is_awaited(function: Function, line: int) -> bool:
 def is_dropped(function: Function, line: int) -> bool:
     """Whether nobody keeps what a call on this line gives, and so nobody can wait for it."""
     steps = (step for block in function.blocks for step in block.steps)
-    return any(isinstance(step, Evaluate) and isinstance(step.value, Call) and step.value.line == line for step in steps)
+    return any(
+        isinstance(step, Evaluate) and isinstance(step.value, Call) and step.value.line == line for step in steps
+    )
 
 
 def _is_made_in(expr: object, line: int) -> bool:

@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 from letgo.holds import Site, Source
 from letgo.lifetime.values import Constant, Instance, Key, Session, Value, either, unsettled
+from letgo.source.names import ClassSymbol
 
 Phases: TypeAlias = int
 """The states a session can be in at a point, as bits; several bits mean that paths differ."""
@@ -48,6 +49,7 @@ class State(NamedTuple):
     `dirty` is where the first work was done that no commit has saved. `committed`: a commit came before on this path.
     `expired`: rows loaded so far would be read from the database again. `deletes`: some of them are to be deleted,
     and stay as they are after the commit (https://docs.sqlalchemy.org/en/20/orm/session_state_management.html).
+    `expunged` are the models of which some need it no more.
     """
 
     phases: Phases
@@ -57,6 +59,7 @@ class State(NamedTuple):
     committed: bool
     expired: bool
     deletes: bool = False
+    expunged: frozenset[ClassSymbol | None] = frozenset()
 
     @property
     def is_open(self) -> bool:
@@ -183,4 +186,5 @@ def join_states(first: State, second: State) -> State:
         first.committed and second.committed,
         first.expired or second.expired,
         first.deletes or second.deletes,
+        first.expunged | second.expunged,
     )

@@ -284,6 +284,19 @@ async def all_expunged() -> list[int]:
         return [order.amount for order in orders]
 
 
+async def expunged_one_by_one() -> list[Order]:
+    async with NewSession() as db:
+        orders = (await db.scalars(select(Order))).all()
+        for order in orders:
+            db.expunge(order)
+        await db.rollback()
+        return orders
+
+
+async def read_by_who_is_given_them() -> list[int]:
+    return [order.amount for order in await expunged_one_by_one()]
+
+
 async def another_is_expunged(order_id: int) -> int:
     async with NewSession() as db:
         order = await db.get_one(Order, order_id)
