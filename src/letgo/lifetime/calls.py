@@ -277,7 +277,8 @@ def call_method(
     bound = inherited.on_itself(frame, world, receiver, arguments, expr)
     if bound is not None:
         return apply(frame, world, bound.method, bound.arguments, line, receiver_expr=Attr(bound.object, name, line))
-    callee = attributes.attribute(frame, world, receiver, name, line)
+    nowhere = inherited.leads_nowhere(frame, receiver, expr)
+    callee = None if nowhere else attributes.attribute(frame, world, receiver, name, line)
     if callee is None:
         return _missing_method(frame, world, receiver, name, arguments, expr)
     return apply(frame, world, callee, arguments, line, receiver_expr=expr.func)

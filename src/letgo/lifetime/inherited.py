@@ -41,6 +41,15 @@ def on_itself(frame: Frame, world: World, receiver: Value, arguments: Arguments,
     return None
 
 
+def leads_nowhere(frame: Frame, receiver: Value, expr: Call) -> bool:
+    """Whether `super()` is asked for a method that no base class in the code base has. What other subclasses of these
+    have is none of its business."""
+    match receiver, expr.func:
+        case Instance(cls), Attr(Call(Name("super")), name):
+            return frame.analysis.names.find_method(cls, name) is None
+    return False
+
+
 def _of_super(frame: Frame, own: Value | None, name: str) -> FunctionValue | None:
     names = frame.analysis.names
     order = names.mro(own.cls) if isinstance(own, Instance) else ()

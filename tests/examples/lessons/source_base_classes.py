@@ -1,9 +1,10 @@
 """A base class is handed the session: what its constructor sets is set on the object, however it is called."""
 
+import httpx
 import requests
 from sqlalchemy.orm import Session
 
-from shop import Order
+from shop import NewSyncSession, Order
 
 
 class Repository:
@@ -103,3 +104,25 @@ def of_a_class_that_can_not_be_made(db: Session, given: WithoutSelf) -> None:
     db.get_one(Order, 1)
     given.client.call()
     requests.get("https://partner.example/")  # expect: LG201
+
+
+class Partner:
+    def order(self, order_id: int) -> None:
+        raise NotImplementedError
+
+
+class Local(Partner):
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Remote(Partner):
+    def __init__(self) -> None:
+        httpx.get("https://partner.example/hello")
+
+
+def what_a_sibling_does_is_none_of_its_business(order_id: int) -> None:
+    with NewSyncSession() as db:
+        db.get_one(Order, order_id)
+        Local()
+        Remote()  # expect: LG201
