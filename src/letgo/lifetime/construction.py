@@ -155,7 +155,7 @@ def model_query(frame: Frame, world: World, symbol: ClassSymbol) -> Value | None
 
 
 def declared_session(
-    frame: Frame, world: World, symbol: FunctionSymbol, seen: Value | None, line: int, *, certain: bool = True
+    frame: Frame, world: World, symbol: FunctionSymbol, seen: Value | None, line: int
 ) -> Session | None:
     """The session that a function says it gives, where none was seen in its body."""
     returns = symbol.function.returns
@@ -171,8 +171,7 @@ def declared_session(
         source = Source(Origin.ATTRIBUTE, symbol.function.name, site)
         key = objects.global_key(symbol.module, symbol.function.qualname)
         return objects.shared_session(frame.analysis, key, dotted, source)
-    factory = Factory(symbol.function.name, is_async(dotted), None, False, False)
-    return new_session(frame, world, factory, line, certain=certain)
+    return new_session(frame, world, Factory(symbol.function.name, is_async(dotted), None, False, False), line)
 
 
 def _is_kept(analysis: Analysis, symbol: FunctionSymbol) -> bool:

@@ -22,7 +22,7 @@ from letgo.lifetime.values import (
     either,
     options,
 )
-from letgo.lifetime.world import Chain, World
+from letgo.lifetime.world import RELEASED, UNTOUCHED, Chain, World
 from letgo.source.program import Call, Enter, Leave, Name
 
 Entering: TypeAlias = tuple[Value | None, Value | None]
@@ -94,10 +94,9 @@ def _enter_generator(frame: Frame, world: World, context: Lazy, line: int) -> En
     callers.at_yields(frame, world, activation, line)
     frame.touched = False  # if that fails, the generator has cleaned up
     given = callers.yields_of(activation)
-    is_seen = bool(activation.summary.yields)  # else the way was cut off before
-    declared = construction.declared_session(frame, world, context.function.symbol, given, line, certain=is_seen)
+    declared = construction.declared_session(frame, world, context.function.symbol, given, line)
     if declared is not None:
-        return declared, Entered("session", declared.key)
+        return declared, Entered("declared", declared.key)
     return given, Entered("generator", activation=activation)
 
 
@@ -125,6 +124,9 @@ def _leave(frame: Frame, world: World, entered: Entered, step: Leave) -> None:
     match entered.kind:
         case "session":
             close(frame, world, entered.key, step.line)
+        case "declared":  # whoever gives it lets go of it, whether it is closed or not
+            state = world.sessions.get(entered.key, UNTOUCHED)
+            world.sessions[entered.key] = state._replace(phases=RELEASED, released=frame.at(step.line))
         case "transaction":
             if step.raised:
                 rollback(frame, world, entered.key, step.line)

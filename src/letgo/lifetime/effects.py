@@ -160,7 +160,7 @@ def read_row(frame: Frame, world: World, row: Row, name: str, line: int, *, lazy
     if not state.expired:
         return
     if state.phases == CLOSED:
-        _detached(frame, traits, name, line)
+        frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), False, detail=name)
     elif state.phases == RELEASED and (not traits.is_async or name == "awaitable_attrs"):
         arm(frame, world, key, Chain(frame.at(line), (), traits.certain, name))
     elif state.phases == RELEASED and row.model is not None and (state.committed or not row.added):
@@ -183,12 +183,6 @@ def _read_lazily(frame: Frame, state: State, traits: Traits, row: Row, name: str
             why = Step(Event.NOTE, here, "not loaded yet, and an AsyncSession loads nothing that is only read")
             frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, here, False, (why,), name)
     elif not traits.shared:
-        _detached(frame, traits, name, line)
-
-
-def _detached(frame: Frame, traits: Traits, name: str, line: int) -> None:
-    """What was closed is read; of a session that only a name or a signature speaks for, nobody saw the close."""
-    if traits.certain:
         frame.analysis.misuse(MisuseKind.DETACHED, frame.site, traits.source, frame.at(line), False, detail=name)
 
 

@@ -185,7 +185,7 @@ class Stack(NamedTuple):
 class Entered(NamedTuple):
     """A context manager at work: what its leaving will do. `activation`: of the generator that stands at its yield."""
 
-    kind: Literal["session", "transaction", "generator", "object", "external", "stack", "callback"]
+    kind: Literal["session", "declared", "transaction", "generator", "object", "external", "stack", "callback"]
     key: Key = ""
     closes: bool = False
     activation: object = None

@@ -1,8 +1,11 @@
 """H11: after `close()`, the session opens again silently, and what it loaded can't load any more."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
+import vendor
 from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 from sqlalchemy import func, select
@@ -304,3 +307,16 @@ async def another_is_expunged(order_id: int) -> int:
         db.expunge(other)
         await db.rollback()
         return order.amount  # expect: LG402
+
+
+@contextmanager
+def opened_elsewhere() -> Iterator[Session]:
+    yield vendor.current_session()
+
+
+def nobody_saw_it_closed(order_id: int) -> str:
+    with opened_elsewhere() as db:
+        order = db.get_one(Order, order_id)
+        httpx.post("https://partner.example/orders")  # expect: LG201
+    httpx.post("https://partner.example/orders")
+    return order.customer.email
