@@ -429,11 +429,19 @@ def _note_stalls(request: _Request, world: World, found: list[Stall]) -> None:
     frame = request.frame
     for stall in found:
         end = world.sessions[stall.key].released if stall.key in world.sessions else None
-        trail = (Step(Event.RELEASED, end, f"only `{end.function}` lets go, afterwards"),) if end else ()
+        trail = (*_opening(stall.opened, frame.site),)
+        if end:
+            trail += (Step(Event.RELEASED, end, f"only `{end.function}` lets go, afterwards"),)
         traits = frame.traits[stall.key]
         request.analysis.misuse(
             stall.kind, frame.site, traits.source, frame.site, stall.certain, trail, str(stall.users or "")
         )
+
+
+def _opening(opened: Chain | None, function: Site) -> Iterator[Step]:
+    if opened is not None:
+        yield from steps.calls(opened.via, opened.site, function)
+        yield Step(Event.OPENED, opened.site, "the transaction begins")
 
 
 def _note_unused(request: _Request) -> None:

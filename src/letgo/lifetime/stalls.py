@@ -11,16 +11,17 @@ from typing import NamedTuple
 from letgo.holds import MisuseKind, Origin, WaitKind
 from letgo.lifetime.analysis import Frame
 from letgo.lifetime.values import Key
-from letgo.lifetime.world import Traits, World
+from letgo.lifetime.world import Chain, Traits, World
 
 THREADS = 40
 AWAITED = (WaitKind.EXTERNAL, WaitKind.SLEEP, WaitKind.PROCESS)
 
 
 class Stall(NamedTuple):
-    """The session that is held, what it stops, and how many users at once are enough, if that is known."""
+    """The session that is held, since where, what it stops, and how many users at once are enough, if that is known."""
 
     key: Key
+    opened: Chain | None
     certain: bool
     kind: MisuseKind
     users: int | None
@@ -37,7 +38,7 @@ def stalls(frame: Frame, world: World, pool: int | None, needs_thread: bool, ent
         needs_one = key in entered or (needs_thread and state.is_open)  # the first to begin, the other to answer
         if traits is not None and needs_one and _can_stall(traits):
             certain = (state.opened is None or state.opened.certain) and traits.certain
-            yield Stall(key, certain, MisuseKind.STALL, None if pool is None else pool + THREADS)
+            yield Stall(key, state.opened, certain, MisuseKind.STALL, None if pool is None else pool + THREADS)
 
 
 def _on_the_event_loop(frame: Frame, pool: int | None) -> Iterator[Stall]:
@@ -48,7 +49,8 @@ def _on_the_event_loop(frame: Frame, pool: int | None) -> Iterator[Stall]:
         first = part.wait.via[0] if part.wait.via else part.wait.site
         if first.line in frame.awaited:
             users = None if pool is None else pool + 1
-            yield Stall(part.key, part.certain and traits.certain, MisuseKind.EVENT_LOOP_STALL, users)
+            certain = part.certain and traits.certain
+            yield Stall(part.key, part.opened, certain, MisuseKind.EVENT_LOOP_STALL, users)
 
 
 def _can_stall(traits: Traits) -> bool:

@@ -178,10 +178,11 @@ def join(first: World, second: World) -> World:
 def join_states(first: State, second: State) -> State:
     if first == second:
         return first
+    told, other = (second, first) if second.is_open and not first.is_open else (first, second)
     return State(
         first.phases | second.phases,
-        first.opened if first.is_open or not second.is_open else second.opened,
-        first.released or second.released,
+        told.opened,
+        told.released or other.released,
         first.dirty or second.dirty,
         first.committed and second.committed,
         first.expired or second.expired,

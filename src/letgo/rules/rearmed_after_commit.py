@@ -19,9 +19,9 @@ and `refresh()` before the commit fetch that in the first transaction.
 
 from collections.abc import Iterator
 
-from letgo.holds import Finding, Misuse, MisuseKind
+from letgo.holds import Event, Finding, Misuse, MisuseKind, Site
 from letgo.lifetime.facts import Facts
-from letgo.picture.words import quoted
+from letgo.picture.words import is_in, place, quoted
 from letgo.rules.finding import of_misuses
 from letgo.rules.rule import Group, Rule
 
@@ -73,11 +73,22 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def message(misuse: Misuse) -> str:
-    return f"{quoted(misuse, 'this')} opens a new transaction after the commit, and it stays open"
+    inner = _further_down(misuse)
+    where = f" in {place(inner)}" if inner else ""
+    return f"{quoted(misuse, 'this')} opens a new transaction after the commit{where}, and it stays open"
 
 
 def advice(misuse: Misuse) -> str:
-    return f"Move {quoted(misuse, 'it')} before the commit, or drop it: `flush()` and `refresh()` can come first."
+    inner = _further_down(misuse)
+    if inner is None:
+        return f"Move {quoted(misuse, 'it')} before the commit, or drop it: `flush()` and `refresh()` can come first."
+    return f"In {place(inner)}, do that before the commit, or commit once more after {quoted(misuse, 'the call')}."
+
+
+def _further_down(misuse: Misuse) -> Site | None:
+    """Where the transaction begins, if that is not in the function itself."""
+    opened = [step.site for step in misuse.trail if step.event is Event.OPENED]
+    return opened[-1] if opened and not is_in(opened[-1], misuse.function) else None
 
 
 RULE = Rule("LG104", "rearmed-after-commit", Group.RESPONSE, 32, __doc__, BAD, GOOD, check)
