@@ -106,17 +106,17 @@ def of_a_class_that_can_not_be_made(db: Session, given: WithoutSelf) -> None:
     requests.get("https://partner.example/")  # expect: LG201
 
 
-class Partner:
+class Supplier:
     def order(self, order_id: int) -> None:
         raise NotImplementedError
 
 
-class Local(Partner):
+class Local(Supplier):
     def __init__(self) -> None:
         super().__init__()
 
 
-class Remote(Partner):
+class Remote(Supplier):
     def __init__(self) -> None:
         httpx.get("https://partner.example/hello")
 
