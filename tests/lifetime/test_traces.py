@@ -45,3 +45,42 @@ def test_a_task_that_outlives_its_session_is_shown_where_it_is_scheduled(tmp_pat
         ("close_order", "calls `Orders.close_later`"),
         ("Orders.close_later", "used after its end"),
     ]
+
+
+HELD_BY_A_DEPENDENCY = """\
+import httpx
+from fastapi import Depends, FastAPI
+from sqlalchemy.orm import Session
+
+from shop import Customer, get_sync_db
+
+app = FastAPI()
+
+
+def customer(number: int, db: Session = Depends(get_sync_db)) -> Customer:
+    return db.get_one(Customer, number)
+
+
+def notify() -> None:
+    httpx.post("https://partner.example/mail")
+    httpx.get("https://partner.example/receipt")
+
+
+@app.post("/greet")
+def greet(customer: Customer = Depends(customer)) -> None:
+    notify()
+
+
+@app.post("/remind")
+def remind(customer: Customer = Depends(customer)) -> None:
+    notify()
+"""
+
+
+def test_of_what_a_dependency_leaves_open_each_endpoint_that_waits_is_shown_once(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "app.py").write_text(HELD_BY_A_DEPENDENCY)
+    findings = judge(follow(read([tmp_path], root=tmp_path)), Settings(root=tmp_path))
+    (held,) = [finding for finding in findings if finding.code == "LG201"]
+    calls = [step.site.function for step in held.trace if step.text == "calls `notify`"]
+    assert calls == ["greet", "remind"]

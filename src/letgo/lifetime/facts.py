@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
-from letgo.holds import Hold, Misuse, Site, Source
+from letgo.holds import Hold, Misuse, Site, Source, Wait
 
 YIELDS = "yield"
 """How the wait of a generator that hands out a value is named."""
@@ -90,7 +90,8 @@ def collected(found: Iterable[Fact]) -> Facts:
             case Hold(waits=(wait,)):
                 if wait.what == YIELDS and not wait.via and (wait.site.path, wait.site.function) not in streamed:
                     continue
-                seen = (fact.function, fact.session.name, fact.session.site, fact.opened, wait.kind, wait.site)
+                met = _first_line(wait) if _outlives(fact) else None
+                seen = (fact.function, fact.session.name, fact.session.site, fact.opened, wait.kind, wait.site, met)
                 holds[seen] = _better(holds.get(seen), fact)
             case Misuse():
                 key = (fact.kind, fact.function, fact.site, fact.session.name)
@@ -152,7 +153,7 @@ def _together(holds: Iterable[Hold]) -> Iterator[Hold]:
     shared: dict[tuple[object, ...], Hold] = {}
     for hold in holds:
         wait = hold.waits[0]
-        if _is_in(wait.site, hold.function) or any(_is_in(site, hold.function) for site in wait.via):
+        if not _outlives(hold):
             yield hold
             continue
         key = (hold.function, hold.session, hold.opened, wait.kind)
@@ -161,6 +162,17 @@ def _together(holds: Iterable[Hold]) -> Iterator[Hold]:
             hold if known is None else replace(known, waits=(*known.waits, wait), certain=known.certain or hold.certain)
         )
     yield from shared.values()
+
+
+def _outlives(hold: Hold) -> bool:
+    """Whether the function is over when it is waited: then each endpoint that depends on it is held in its own way."""
+    wait = hold.waits[0]
+    return not any(_is_in(site, hold.function) for site in (*wait.via, wait.site))
+
+
+def _first_line(wait: Wait) -> tuple[str, int]:
+    """The line from which the wait is reached."""
+    return _place((*wait.via, wait.site)[0])
 
 
 def _is_in(site: Site, function: Site) -> bool:

@@ -95,14 +95,17 @@ def told_otherwise(facts: Facts) -> Callable[[Hold], bool]:
 
 
 def _distinct(hold: Hold, waits: Iterable[Wait]) -> tuple[Wait, ...]:
-    """The waits by the line they are met on, without those that are the same thing on the same line."""
-    by_place = {(*_met_at(hold, wait), wait.what): wait for wait in reversed(tuple(waits))}
+    """The waits by the line they are met on, without those that are the same thing on the same line; of what a
+    dependency leaves open, one in each endpoint."""
+    by_place = {
+        (*_met_at(hold, wait), "" if leaves_open(hold, wait) else wait.what): wait for wait in reversed(tuple(waits))
+    }
     return tuple(wait for _, wait in sorted(by_place.items()))
 
 
 def _met_at(hold: Hold, wait: Wait) -> tuple[str, int]:
-    """The line that begins to wait: of what a dependency leaves open, that is one in each endpoint."""
-    site = wait.site if leaves_open(hold, wait) else shown_at(hold, wait)
+    """The line that begins to wait: of what a dependency leaves open, that is one in an endpoint."""
+    site = (*wait.via, wait.site)[0] if leaves_open(hold, wait) else shown_at(hold, wait)
     return site.path, site.line
 
 
