@@ -111,3 +111,37 @@ def test_a_session_that_a_context_variable_may_hold_is_likely(tmp_path: Path):
     (tmp_path / "app.py").write_text(CONTEXT)
     findings = judge(follow(read([tmp_path], root=tmp_path)), Settings(root=tmp_path))
     assert [finding.confidence for finding in findings if finding.code == "LG201"] == [Confidence.LIKELY]
+
+
+GUESSED = """
+import httpx
+from sqlalchemy.orm import Session
+
+from shop import Order
+
+
+class Vault:
+    def __init__(self, db: Session) -> None:
+        self.db = db
+
+    def read_secret(self, number: int) -> str:
+        return self.db.get_one(Order, number).state
+
+
+def rotate(vault, number: int) -> None:
+    httpx.post("https://partner.example/keys")
+    vault.read_secret(number)
+
+
+def rotate_all(vault) -> None:
+    vault.read_secret(1)
+    rotate(vault, 1)
+"""
+
+
+def test_what_a_guess_has_opened_is_held_likely_in_what_is_called_next_too(tmp_path: Path):
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "app.py").write_text(GUESSED)
+    findings = judge(follow(read([tmp_path], root=tmp_path)), Settings(root=tmp_path))
+    held = [finding.confidence for finding in findings if finding.handler.function == "rotate_all"]
+    assert held == [Confidence.LIKELY]

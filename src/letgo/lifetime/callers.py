@@ -47,7 +47,8 @@ def _note_waits(frame: Frame, world: World, activation: Activation, call: Site, 
         if key is None or (part.wait.what == YIELDS and not streaming):
             continue
         opened = part.opened.under(call, certain) if part.opened else before.get(key, UNTOUCHED).opened
-        hold(frame, key, opened, _lower(part.wait, call), part.certain and certain)
+        sure = part.certain and certain and (opened is None or opened.certain)
+        hold(frame, key, opened, _lower(part.wait, call), sure)
     if FAILED in world.env:  # what only reports an error may be slow: what it holds has stopped already
         return
     looked_after = frozenset(names.values())
