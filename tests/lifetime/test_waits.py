@@ -65,6 +65,7 @@ WAITS_BY_DEFAULT = Waits.default()
         "mcp.client.streamable_http.streamablehttp_client",
         "jwt.PyJWKClient.get_signing_key_from_jwt",
         "fastapi.WebSocket.receive_text",
+        "safe_eth.eth.clients.AsyncBlockscoutClient.async_get_contract_metadata",
         "nats.connect",
     ],
 )
@@ -127,6 +128,7 @@ def test_sleeping_processes_and_hard_work_are_told_apart(dotted: str, kind: Wait
         "requests.Session.headers.update",
         "requests.Response.json",
         "requests.utils.quote",
+        "web3._utils.abi.get_abi_input_names",
         "aiohttp.web.json_response",
         "openai.OpenAI.with_options",
         "openai.types.chat.ChatCompletion.model_dump",

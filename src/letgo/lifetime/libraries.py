@@ -285,7 +285,12 @@ WAITS: tuple[Row, ...] = (
     ),
     Row("zoomus|livekit|recall*|calendly|O365|exchangelib|msgraph|caldav", EXTERNAL, "models"),
     Row("docusign_esign|pandadoc_client|hellosign_sdk|dropbox_sign", EXTERNAL, "models"),
-    Row("web3|solana|xrpl|ccxt|alpaca*|binance", EXTERNAL, "to_checksum_address to_* toWei toChecksumAddress keccak"),
+    Row(
+        "web3|solana|xrpl|ccxt|alpaca*|binance", EXTERNAL,
+        "to_checksum_address to_* toWei toChecksumAddress keccak utils _utils",
+    ),
+    Row("safe_eth.eth.clients", EXTERNAL),
+    Row("safe_eth.**.EthereumClient", EXTERNAL),
     Row("jinja2", None, "", "get_template from_string select_template get_or_select_template overlay"),
     Row("fastapi|starlette.templating", None, "", "get_template"),  # what renders is in `RESPONSES`
     # --- machines, containers, browsers -----------------------------------------------------------------------------
