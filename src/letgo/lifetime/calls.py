@@ -8,6 +8,7 @@ from letgo.holds import Origin, Source, WaitKind
 from letgo.lifetime import (
     attributes,
     callers,
+    casts,
     construction,
     contexts,
     effects,
@@ -87,6 +88,8 @@ NO_ARGUMENTS = Arguments((), {}, False)
 def call(frame: Frame, world: World, expr: Call) -> Value | None:
     """Evaluates a call: its receiver, its arguments, then what it does."""
     func = expr.func
+    if casts.is_cast(frame, expr):
+        return casts.cast(frame, world, expr)
     if type(func) is Attr:
         receiver = expressions.evaluate(frame, world, func.value)
         arguments = evaluate_arguments(frame, world, expr)
