@@ -264,6 +264,27 @@ def test_a_trace_draws_what_is_believed_of_a_function(letgo_in: Letgo) -> None:
     assert "No transaction is held here" in letgo_in("trace", "app.py:health").output
 
 
+def test_a_trace_of_an_endpoint_draws_what_its_dependency_leaves_open_too(letgo_in: Letgo) -> None:
+    route = """
+
+def customer(key: int, db: Session = Depends(get_db)):
+    return db.get(Customer, key)
+
+
+@app.post("/remind/{key}")
+def remind(customer=Depends(customer)) -> None:
+    httpx.post("https://mail.example")
+
+
+@app.post("/greet/{key}")
+def greet(customer=Depends(customer)) -> None:
+    httpx.get("https://bank.example")
+"""
+    Path("app.py").write_text(APP + route)
+    result = letgo_in("trace", "app.py:remind")
+    assert "httpx.post" in result.output and "httpx.get" not in result.output
+
+
 def test_every_rule_can_be_explained_by_code_and_by_name(letgo_in: Letgo) -> None:
     codes = re.findall(r"LG\d{3}", letgo_in("rules").output)
     assert len(codes) > 20

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from letgo.holds import Confidence, Finding, Site, WaitKind
+from letgo.holds import Confidence, Finding, Hold, Site, WaitKind
 from letgo.lifetime.analysis import Settings as Known
 from letgo.lifetime.beginnings import all_functions
 from letgo.lifetime.census import Census, take_census
@@ -14,6 +14,7 @@ from letgo.lifetime.endpoints import endpoints
 from letgo.lifetime.facts import Facts
 from letgo.lifetime.follow import follow
 from letgo.lifetime.waits import Waits
+from letgo.picture.words import leaves_open
 from letgo.report.outcome import Outcome, place, plural, seen_from
 from letgo.report.trace_text import Belief
 from letgo.rules.judging import judge
@@ -254,11 +255,19 @@ def believe(followed: Followed, settings: Settings, file: Path, name: str) -> Be
     return Belief(
         root,
         function,
-        tuple(hold for hold in facts.holds if _is_at(hold.function, function)),
+        tuple(filter(None, (_held_in(function, hold) for hold in facts.holds))),
         tuple(misuse for misuse in facts.misuses if _is_at(misuse.function, function)),
         tuple(call for call in facts.unresolved if _is_at(call.site, function)),
         tuple(finding for finding in judge(facts, everything) if _is_at(finding.handler, function)),
     )
+
+
+def _held_in(function: Site, hold: Hold) -> Hold | None:
+    """A hold of the function; of one that a dependency leaves open to several endpoints, what is waited for in this."""
+    if _is_at(hold.function, function):
+        return hold
+    waits = tuple(wait for wait in hold.waits if leaves_open(hold, wait) and _is_at((*wait.via, wait.site)[0], function))
+    return replace(hold, waits=waits) if waits else None
 
 
 def _is_at(site: Site, function: Site) -> bool:
