@@ -145,3 +145,10 @@ def test_what_a_guess_has_opened_is_held_likely_in_what_is_called_next_too(tmp_p
     findings = judge(follow(read([tmp_path], root=tmp_path)), Settings(root=tmp_path))
     held = [finding.confidence for finding in findings if finding.handler.function == "rotate_all"]
     assert held == [Confidence.LIKELY]
+
+
+def test_a_method_that_paths_have_too_is_not_guessed(tmp_path: Path):
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "app.py").write_text(GUESSED.replace("read_secret", "read_bytes"))
+    findings = judge(follow(read([tmp_path], root=tmp_path)), Settings(root=tmp_path))
+    assert not [finding for finding in findings if finding.handler.function == "rotate_all"]

@@ -29,6 +29,7 @@ _COMMON = frozenset(
     "join split strip format encode decode filter first all count delete create save load execute commit remove clear "
     "info debug warning error exception index find replace lower upper dict json model_dump insert sort next stream "
     "search query submit result fetch request patch connect "
+    "read_bytes read_text write_bytes write_text mkdir unlink iterdir "  # of a path
     "flush refresh expunge rollback scalar scalars merge begin".split()  # of a session, too
 )
 
