@@ -201,8 +201,9 @@ def attributes_of_a_new(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value
     if init is not None:
         summary = functions.summarise(analysis, FunctionValue(init, Instance(cls, ()), (), False), (), {}, {})
         if isinstance(summary.receiver, Instance):
-            for name, value in summary.receiver.attributes:
-                found[name] = _lasting(analysis, cls, name, value, summary.escaped)
+            lasting: dict[Key, Key] = {}
+            for name, value in sorted(summary.receiver.attributes, key=lambda kept: not isinstance(kept[1], Session)):
+                found[name] = _lasting(analysis, cls, name, value, summary.escaped, lasting)
     for method in cls.cls.methods:
         for name, value in _assigned_later(analysis, cls, method, found):
             if found.get(name) in (None, NONE):
@@ -210,11 +211,18 @@ def attributes_of_a_new(analysis: Analysis, cls: ClassSymbol) -> dict[str, Value
     return found
 
 
-def _lasting(analysis: Analysis, cls: ClassSymbol, name: str, value: Value, traits: dict[str, Traits]) -> Value:
-    def lasting(key: str) -> str:
+def _lasting(
+    analysis: Analysis, cls: ClassSymbol, name: str, value: Value, traits: dict[str, Traits], lasting: dict[Key, Key]
+) -> Value:
+    """The value of an attribute with its sessions as shared ones. One that the object keeps in several places, as when
+    it makes others with the session that it is given, is named by the first: `lasting` knows the names given so far."""
+
+    def last(key: Key) -> Key:
         if key in analysis.shared:
             return key
-        shared = objects.attribute_key(cls, name)
+        if key in lasting:
+            return lasting[key]
+        shared = lasting[key] = objects.attribute_key(cls, name)
         known = traits.get(key)
         source = Source(
             Origin.ATTRIBUTE,
@@ -227,7 +235,7 @@ def _lasting(analysis: Analysis, cls: ClassSymbol, name: str, value: Value, trai
         )  # fmt: skip
         return shared
 
-    renamed = rename(value, lasting)
+    renamed = rename(value, last)
     assert renamed is not None
     return renamed
 
