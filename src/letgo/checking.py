@@ -266,7 +266,9 @@ def _held_in(function: Site, hold: Hold) -> Hold | None:
     """A hold of the function; of one that a dependency leaves open to several endpoints, what is waited for in this."""
     if _is_at(hold.function, function):
         return hold
-    waits = tuple(wait for wait in hold.waits if leaves_open(hold, wait) and _is_at((*wait.via, wait.site)[0], function))
+    waits = tuple(
+        wait for wait in hold.waits if leaves_open(hold, wait) and _is_at((*wait.via, wait.site)[0], function)
+    )
     return replace(hold, waits=waits) if waits else None
 
 
