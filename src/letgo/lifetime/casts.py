@@ -7,17 +7,17 @@ from letgo.lifetime.analysis import Frame, receiver_name
 from letgo.lifetime.values import Instance, Object, Value
 from letgo.lifetime.world import World
 from letgo.source.names import External
-from letgo.source.program import Attr, Call, Name
+from letgo.source.program import Call
 
 CASTS = ("typing.cast", "typing_extensions.cast")
 
 
 def is_cast(frame: Frame, expr: Call) -> bool:
-    match expr:
-        case Call(Name("cast") | Attr(_, "cast", _) as func, (_, _), (), _):
-            found = frame.analysis.names.resolve(frame.module, func, frame.function)
-            return isinstance(found, External) and found.dotted in CASTS
-    return False
+    func = expr.func
+    if len(expr.args) != 2 or getattr(func, "id", "") != "cast" and getattr(func, "name", "") != "cast":
+        return False
+    found = frame.analysis.names.resolve(frame.module, func, frame.function)
+    return isinstance(found, External) and found.dotted in CASTS
 
 
 def cast(frame: Frame, world: World, expr: Call) -> Value | None:
