@@ -14,7 +14,7 @@ CASTS = ("typing.cast", "typing_extensions.cast")
 
 def is_cast(frame: Frame, expr: Call) -> bool:
     func = expr.func
-    if len(expr.args) != 2 or getattr(func, "id", "") != "cast" and getattr(func, "name", "") != "cast":
+    if len(expr.args) != 2 or (getattr(func, "id", "") != "cast" and getattr(func, "name", "") != "cast"):
         return False
     found = frame.analysis.names.resolve(frame.module, func, frame.function)
     return isinstance(found, External) and found.dotted in CASTS
