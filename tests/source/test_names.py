@@ -174,6 +174,19 @@ def test_the_standard_library_is_never_shadowed(tree):
     assert code.meaning("main.py", "queue.Queue") == "queue.Queue"
 
 
+def test_a_copy_of_a_library_that_is_known_among_the_files_changes_nothing(tree):
+    found = tree(
+        {
+            "libs/sqlalchemy/__init__.py": "",
+            "libs/sqlalchemy/orm/__init__.py": "from .session import Session",
+            "libs/sqlalchemy/orm/session.py": "class Session: ...",
+            "app.py": "from sqlalchemy.orm import Session",
+        }
+    )
+    assert found.meaning("app.py", "Session") == "sqlalchemy.orm.Session"
+    assert found.meaning("libs/sqlalchemy/orm/__init__.py", "Session") == "libs/sqlalchemy/orm/session.py:Session"
+
+
 def test_the_checked_directory_may_itself_be_a_package(tree, tmp_path):
     root = tmp_path / "shop"
     root.mkdir()

@@ -13,6 +13,9 @@ from typing import TypeAlias
 from letgo.source.codebase import CodeBase
 from letgo.source.program import Import, Module
 
+LIBRARIES = frozenset({"fastapi", "fastapi_users", "flask_sqlalchemy", "sqlalchemy", "sqlmodel", "starlette"})
+"""What these do is known. Where a copy of one is among the files, its name means the library all the same."""
+
 Parts: TypeAlias = tuple[str, ...]
 """A file's place: all directories down to it, and its name without `.py` (none for `__init__.py`)."""
 
@@ -70,9 +73,11 @@ class ModuleIndex:
         return self._by_place.get((*self._place[id(package)], name))
 
     def find(self, dotted: str, importer: Module | None) -> Module | None:
-        """The file that `import dotted` in `importer` finds; None for the standard library and installed packages."""
+        """The file that `import dotted` in `importer` finds; None for the standard library, and for other libraries that
+        are known or not among the files."""
         candidates = self._by_last.get(dotted.rpartition(".")[2])
-        if not candidates or dotted.partition(".")[0] in sys.stdlib_module_names:
+        top = dotted.partition(".")[0]
+        if not candidates or top in LIBRARIES or top in sys.stdlib_module_names:
             return None
         directory = self._directory(importer) if importer is not None else ()
         key = (dotted, directory)
