@@ -73,8 +73,8 @@ class ModuleIndex:
         return self._by_place.get((*self._place[id(package)], name))
 
     def find(self, dotted: str, importer: Module | None) -> Module | None:
-        """The file that `import dotted` in `importer` finds; None for the standard library, and for other libraries that
-        are known or not among the files."""
+        """The file that `import dotted` in `importer` finds; None for the standard library, known libraries, and those
+        that are not among the files."""
         candidates = self._by_last.get(dotted.rpartition(".")[2])
         top = dotted.partition(".")[0]
         if not candidates or top in LIBRARIES or top in sys.stdlib_module_names:
