@@ -39,8 +39,8 @@ def all_functions(names: Names) -> Iterator[FunctionSymbol]:
             yield names.function_symbol(place.module, place.function, place.owner)
 
 
-def beginnings(analysis: Analysis, candidates: Sequence[FunctionSymbol]) -> Beginnings:
-    concerned = modules_with_sessions(analysis)
+def beginnings(analysis: Analysis, candidates: Sequence[FunctionSymbol], concerned: frozenset[str]) -> Beginnings:
+    """Those of the `candidates` to begin with; `concerned` are the modules with sessions."""
     near = [symbol for symbol in candidates if symbol.module.path in concerned]
     names = _makers(analysis, [module for module in analysis.names.codebase.modules if module.path in concerned], near)
     found = Beginnings([], [])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from letgo.holds import Site
 from letgo.lifetime import functions, requests
 from letgo.lifetime.analysis import Analysis, Settings
-from letgo.lifetime.beginnings import all_functions, beginnings
+from letgo.lifetime.beginnings import all_functions, beginnings, modules_with_sessions
 from letgo.lifetime.endpoints import Dependency, Endpoint, endpoints
 from letgo.lifetime.facts import Facts, Followed, Leaves, collected
 from letgo.lifetime.findings import Findings, Outcome, Outcomes
@@ -84,12 +84,14 @@ def follow(
     places = {id(root.symbol.function): root.name for root in others}
     _follow_all(analysis, findings, tuple(_endpoints(analysis, places, version, pool)), jobs)
     alone = {id(root.symbol.function): root for root in others}
-    for symbols in beginnings(analysis, [root.symbol for root in others]):
+    concerned = modules_with_sessions(analysis)
+    for symbols in beginnings(analysis, [root.symbol for root in others], concerned):
         _follow_once(analysis, findings, [alone[id(symbol.function)] for symbol in symbols], jobs)
+    near = [root for root in others if root.symbol.module.path in concerned]
     done: set[str] = set()
     while left := {fact.name for fact in findings.facts() if isinstance(fact, Leaves)} - done:
         done |= left
-        _follow_once(analysis, findings, [root for root in others if not left.isdisjoint(root.mentions)], jobs)
+        _follow_once(analysis, findings, [root for root in near if not left.isdisjoint(root.mentions)], jobs)
     if memory and (findings.own.roots or len(findings.sources) > len(remembered.sources) + 1):
         keep(memory, codebase, findings)
     return collected(findings.facts())
