@@ -16,7 +16,8 @@ _MAKERS = frozenset(
     "Session AsyncSession scoped_session async_scoped_session sessionmaker async_sessionmaker "
     "create_engine create_async_engine".split()
 )
-_HOLDERS = frozenset({"session", "db", "db_session", "_session", "_db", "connect", "begin"})
+_HOLDERS = frozenset({"session", "db", "db_session", "_session", "_db"})
+_ENGINE_VERBS = frozenset({"connect", "begin"})
 _VERBS = FLASK_QUERIES.keys() | frozenset(
     {"execute", "query", "commit", "scalars", "scalar", "refresh", "rollback", "flush", "exec", "get", "get_one"}
 )
@@ -45,11 +46,12 @@ def beginnings(analysis: Analysis, candidates: Sequence[FunctionSymbol], concern
     names = _makers(analysis, [module for module in analysis.names.codebase.modules if module.path in concerned], near)
     found = Beginnings([], [])
     for symbol in candidates:
+        is_near = symbol.module.path in concerned
         if takes_session(analysis, symbol):
             found.given.append(symbol)
-        elif symbol.module.path in concerned and not names.isdisjoint(symbol.function.mentions):
+        elif is_near and not names.isdisjoint(symbol.function.mentions):
             found.opening.append(symbol)
-        elif _uses_held_session(symbol.function):
+        elif _uses_held_session(symbol.function, _HOLDERS | _ENGINE_VERBS if is_near else _HOLDERS):
             found.given.append(symbol)
     return found
 
@@ -89,10 +91,10 @@ def takes_session(analysis: Analysis, symbol: FunctionSymbol) -> bool:
     return False
 
 
-def _uses_held_session(function: Function) -> bool:
+def _uses_held_session(function: Function, holders: frozenset[str]) -> bool:
     """Whether it reads as if it used a session that it has from elsewhere, or the query of a model."""
     mentions = function.mentions
-    if not _HOLDERS.isdisjoint(mentions) and not _VERBS.isdisjoint(mentions):
+    if not holders.isdisjoint(mentions) and not _VERBS.isdisjoint(mentions):
         return True
     return "query" in mentions and not QUERY_TERMINALS.isdisjoint(mentions)
 
