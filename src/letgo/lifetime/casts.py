@@ -7,14 +7,15 @@ from letgo.lifetime.analysis import Frame, receiver_name
 from letgo.lifetime.values import Instance, Object, Value
 from letgo.lifetime.world import World
 from letgo.source.names import External
-from letgo.source.program import Call
+from letgo.source.program import Attr, Call, Name
 
 CASTS = ("typing.cast", "typing_extensions.cast")
 
 
 def is_cast(frame: Frame, expr: Call) -> bool:
     func = expr.func
-    if len(expr.args) != 2 or (getattr(func, "id", "") != "cast" and getattr(func, "name", "") != "cast"):
+    name = func.id if type(func) is Name else func.name if type(func) is Attr else ""
+    if name != "cast" or len(expr.args) != 2:
         return False
     found = frame.analysis.names.resolve(frame.module, func, frame.function)
     return isinstance(found, External) and found.dotted in CASTS
@@ -32,4 +33,5 @@ def cast(frame: Frame, world: World, expr: Call) -> Value | None:
         return construction.session_from_elsewhere(frame, world, receiver_name(given), expr.line, dotted)
     if isinstance(value, Instance) and isinstance(declared, Instance):
         return value if declared.cls in frame.analysis.names.mro(value.cls) else declared
-    return declared or value if value is None or isinstance(value, Object) else value
+    is_vague = value is None or isinstance(value, Object)
+    return declared if declared is not None and is_vague else value
